@@ -1,0 +1,38 @@
+# Two commands on a machine with Python 3.11+, pip and make: `make demo`, `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+DEV_READY := .venv/.dev-ready
+
+.PHONY: demo test check bench torture clean
+.DEFAULT_GOAL := demo
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(DEV_READY): $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)            ## the report on the bundled sample, offline
+	@$(BIN)/quotewell demo
+
+check: $(DEV_READY)       ## style, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(DEV_READY)        ## all tests but the torture ones, with the coverage gate
+	$(BIN)/pytest -m 'not torture' -n 2 --cov --cov-report=term
+
+torture: $(DEV_READY)     ## kills, soaks, full fault matrix
+	$(BIN)/pytest -m torture
+
+bench: $(DEV_READY)       ## ratios against raw peers, into docs/performance.md
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

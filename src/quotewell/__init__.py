@@ -1,0 +1,97 @@
+"""quotewell: one source of truth for ticker data, and the portfolio report built on it.
+
+```python
+import quotewell
+
+with quotewell.open() as tickers:
+    tickers.get_price("AAPL")
+```
+
+Names are imported when they are first used, so that `import quotewell` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from quotewell._version import __version__
+
+if TYPE_CHECKING:
+    from quotewell.cache.decorator import cached
+    from quotewell.errors import (
+        CacheDegradedWarning,
+        CacheError,
+        DataUnavailable,
+        ImportFailed,
+        ProviderError,
+        QuotewellError,
+        QuotewellWarning,
+        StaleDataWarning,
+        SymbolError,
+        UsageError,
+    )
+    from quotewell.portfolio.portfolio import Portfolio
+    from quotewell.prefetch import PrefetchReport
+    from quotewell.records import Freshness, Provenance, Reading, TickerData
+    from quotewell.service import TickerService
+    from quotewell.settings import Settings
+    from quotewell.wiring import open
+
+__all__ = [
+    "CacheDegradedWarning",
+    "CacheError",
+    "DataUnavailable",
+    "Freshness",
+    "ImportFailed",
+    "Portfolio",
+    "PrefetchReport",
+    "Provenance",
+    "ProviderError",
+    "QuotewellError",
+    "QuotewellWarning",
+    "Reading",
+    "Settings",
+    "StaleDataWarning",
+    "SymbolError",
+    "TickerData",
+    "TickerService",
+    "UsageError",
+    "__version__",
+    "cached",
+    "open",
+]
+
+_HOMES = {
+    "CacheDegradedWarning": "errors",
+    "CacheError": "errors",
+    "DataUnavailable": "errors",
+    "Freshness": "records",
+    "ImportFailed": "errors",
+    "Portfolio": "portfolio.portfolio",
+    "PrefetchReport": "prefetch",
+    "Provenance": "records",
+    "ProviderError": "errors",
+    "QuotewellError": "errors",
+    "QuotewellWarning": "errors",
+    "Reading": "records",
+    "Settings": "settings",
+    "StaleDataWarning": "errors",
+    "SymbolError": "errors",
+    "TickerData": "records",
+    "TickerService": "service",
+    "UsageError": "errors",
+    "cached": "cache.decorator",
+    "open": "wiring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'quotewell' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"quotewell.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,64 @@
+"""When markets are open: the sessions that decide how long a quote stays fresh.
+
+A plain rule: weekdays, 09:30 to 16:00 New York. It knows no holidays and no half days.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+__all__ = ["Session", "Sessions", "close_of", "new_york_sessions"]
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_OPEN = dt.time(9, 30)
+_CLOSE = dt.time(16, 0)
+_SATURDAY = 5
+
+
+class Session(msgspec.Struct, frozen=True, gc=False):
+    """One trading day: `date` as an ordinal day, open and close in epoch seconds."""
+
+    date: int
+    open: float
+    close: float
+
+
+class Sessions(msgspec.Struct, frozen=True, gc=False):
+    """The market's state at one instant, by the sessions around it."""
+
+    previous: Session
+    """The last session that opened at or before the instant; open now when `is_open`."""
+    next: Session
+    is_open: bool
+
+
+def new_york_sessions(now: float) -> Sessions:
+    """The sessions of the New York exchanges around `now` (epoch seconds), by the plain rule."""
+    day = dt.datetime.fromtimestamp(now, _NEW_YORK).date()
+    today = _session(day)
+    previous = today if today is not None and today.open <= now else _neighbour(day, -1)
+    following = today if today is not None and today.open > now else _neighbour(day, 1)
+    return Sessions(previous, following, previous.open <= now < previous.close)
+
+
+def close_of(day: dt.date) -> float:
+    """The regular close of `day` in New York, in epoch seconds, whether or not a session takes place."""
+    return dt.datetime.combine(day, _CLOSE, _NEW_YORK).timestamp()
+
+
+def _session(day: dt.date) -> Session | None:
+    if day.weekday() >= _SATURDAY:
+        return None
+    opens = dt.datetime.combine(day, _OPEN, _NEW_YORK).timestamp()
+    return Session(day.toordinal(), opens, close_of(day))
+
+
+def _neighbour(day: dt.date, step: int) -> Session:
+    session = None
+    while session is None:
+        day += dt.timedelta(days=step)
+        session = _session(day)
+    return session

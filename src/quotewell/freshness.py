@@ -1,0 +1,227 @@
+"""The only place that decides how old is too old: the lifetime table and pure functions over it.
+
+Four states (`records.Freshness`): *fresh* is answered at once; *grace* is answered at once and refreshed in
+passing; *stale* is answered only after a fetch was tried and failed; *none* is never answered. Why each
+lifetime is what it is stands in `docs/lifetimes.md`. All times are epoch seconds, all lifetimes seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from quotewell.calendars import Sessions, new_york_sessions
+from quotewell.errors import UsageError
+from quotewell.records import Facet, Failure, FailureKind, Freshness, Record
+from quotewell.symbols import exchange_suffix, kind
+
+__all__ = [
+    "LIFETIMES",
+    "Judgement",
+    "Lifetime",
+    "SessionTable",
+    "judge",
+    "lifetimes",
+    "next_failure",
+    "session_table",
+    "throttled",
+]
+
+_MINUTE = 60.0
+_HOUR = 3600.0
+_DAY = 86400.0
+
+_FUTURE_TOLERANCE = 60.0
+_JITTER = 0.10
+_SECOND_OMISSION_AFTER = 30.0
+_DATA_DELAY = 20 * _MINUTE
+"""How long after the close free feeds need to show the closing price."""
+_WEEKEND = (5, 6)
+_EPOCH_WEEKDAY = 3
+
+SessionTable = Callable[[float], Sessions]
+"""The market's sessions around an instant."""
+
+
+class Lifetime(msgspec.Struct, frozen=True, gc=False):
+    """One row of the lifetime table."""
+
+    fresh: float
+    grace: float
+    on_error: float
+    unknown: float
+    throttle: float
+    throttle_max: float
+    fresh_closed: float | None = None
+    """For quotes: the fresh window while the exchange is closed and the price is not known to be final."""
+
+
+LIFETIMES: Mapping[Facet, Lifetime] = {
+    "quote": Lifetime(5 * _MINUTE, 10 * _MINUTE, 7 * _DAY, _HOUR, 30.0, 15 * _MINUTE, fresh_closed=_HOUR),
+    "profile": Lifetime(30 * _DAY, _DAY, 365 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
+    "risk": Lifetime(7 * _DAY, _DAY, 90 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
+    "dividend": Lifetime(_DAY, _DAY, 30 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
+    "history": Lifetime(_DAY, _DAY, math.inf, _DAY, 5 * _MINUTE, 5 * _MINUTE),
+    "fx": Lifetime(_HOUR, _HOUR, 7 * _DAY, _HOUR, _MINUTE, _MINUTE),
+    "rate": Lifetime(_DAY, _DAY, 30 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
+}
+
+
+class Judgement(NamedTuple):
+    """How usable a record is now, and until when it stays fresh (epoch seconds)."""
+
+    freshness: Freshness
+    fresh_until: float
+
+
+def lifetimes(overrides: Mapping[str, Mapping[str, float]]) -> Mapping[Facet, Lifetime]:
+    """The lifetime table with the user's cells in place of the defaults.
+
+    Args:
+        overrides: Facet to column to seconds, as in `[lifetimes.quote] fresh = 60`.
+
+    Raises:
+        UsageError: For a facet or column that does not exist.
+    """
+    table: dict[Facet, Lifetime] = dict(LIFETIMES)
+    names: dict[str, Facet] = {facet: facet for facet in LIFETIMES}
+    for name, cells in overrides.items():
+        if name not in names:
+            raise UsageError(f"lifetimes.{name}: no such facet", hint=f"one of {', '.join(names)}")
+        for column in cells:
+            if column not in Lifetime.__struct_fields__:
+                columns = ", ".join(Lifetime.__struct_fields__)
+                raise UsageError(f"lifetimes.{name}.{column}: no such lifetime", hint=f"one of {columns}")
+        table[names[name]] = msgspec.structs.replace(table[names[name]], **cells)
+    return table
+
+
+def session_table(symbol: str) -> SessionTable | None:
+    """The session table of the exchange that `symbol` trades on; None for 24-hour and unmapped markets."""
+    if kind(symbol) in ("fx", "crypto", "future") or exchange_suffix(symbol) is not None:
+        return None
+    return new_york_sessions
+
+
+def judge(
+    facet: str, record: Record, lifetime: Lifetime, sessions: SessionTable | None, now: float
+) -> Judgement:
+    """Decide how usable `record` is at `now`.
+
+    Args:
+        facet: The record's facet; quotes and history follow market sessions, the rest plain durations.
+        record: The record; one without a value is `NONE`.
+        lifetime: The facet's row of the lifetime table.
+        sessions: The session table of the symbol's exchange, None where no session applies.
+        now: The instant to judge at.
+    """
+    fetched_at = record.fetched_at
+    if fetched_at is None:
+        return Judgement(Freshness.NONE, 0.0)
+    age = now - fetched_at
+    if age > lifetime.on_error:
+        return Judgement(Freshness.NONE, 0.0)
+    if record.invalidated or age < -_FUTURE_TOLERANCE:
+        return Judgement(Freshness.STALE, 0.0)
+    fresh_until, grace_until = _windows(facet, record, fetched_at, lifetime, sessions)
+    if now < fresh_until:
+        return Judgement(Freshness.FRESH, fresh_until)
+    if now < grace_until:
+        return Judgement(Freshness.GRACE, fresh_until)
+    return Judgement(Freshness.STALE, fresh_until)
+
+
+def throttled(record: Record | None, now: float) -> bool:
+    """Whether the last failure is so recent that no new attempt is made yet."""
+    return record is not None and record.failure is not None and now < record.failure.retry_at
+
+
+def next_failure(  # noqa: PLR0913, RUF100  one argument for each fact that the outcome depends on
+    previous: Record | None,
+    *,
+    kind: FailureKind,
+    reason: str,
+    source: str,
+    now: float,
+    lifetime: Lifetime,
+    retry_at: float | None = None,
+) -> Failure:
+    """The failure to remember after a failed attempt at `now`.
+
+    A second omission at least 30 s after the first makes a symbol `unknown`; a symbol that ever had a value
+    never becomes unknown. The throttle doubles with each failure in a row, up to its maximum.
+
+    Args:
+        previous: What was stored before, None if nothing.
+        kind: What went wrong.
+        reason: What was said, for people to read.
+        source: The provider's name.
+        now: The time of the failure.
+        lifetime: The facet's row of the lifetime table.
+        retry_at: The provider's own word on when to ask again.
+    """
+    before = previous.failure if previous is not None else None
+    had_value = previous is not None and previous.fetched_at is not None
+    count = 1 if before is None else before.count + 1
+    first_at = now if before is None else before.first_at
+    if kind == "unknown" and had_value:
+        kind = "omitted"
+    elif kind == "omitted" and before is not None and not had_value:
+        seen_before = before.kind == "omitted" and now - before.first_at >= _SECOND_OMISSION_AFTER
+        kind = "unknown" if seen_before or before.kind == "unknown" else "omitted"
+    if kind == "unknown":
+        wait = lifetime.unknown
+    else:
+        wait = min(lifetime.throttle * 2.0 ** min(count - 1, 30), lifetime.throttle_max)
+    return Failure(kind, reason, source, count, first_at, now, max(now + wait, retry_at or 0.0))
+
+
+def _windows(
+    facet: str, record: Record, fetched_at: float, lifetime: Lifetime, sessions: SessionTable | None
+) -> tuple[float, float]:
+    if facet == "quote":
+        return _quote_windows(record, fetched_at, lifetime, sessions)
+    if facet == "history" and sessions is not None:
+        around = sessions(fetched_at)
+        close = around.previous.close + _DATA_DELAY
+        fresh_until = close if fetched_at < close else around.next.close + _DATA_DELAY
+        return fresh_until, fresh_until + lifetime.grace
+    fresh_until = fetched_at + lifetime.fresh * _shortening(record.symbol, facet)
+    return fresh_until, fresh_until + lifetime.grace
+
+
+def _quote_windows(
+    record: Record, fetched_at: float, lifetime: Lifetime, sessions: SessionTable | None
+) -> tuple[float, float]:
+    shortening = _shortening(record.symbol, "quote")
+    closed = lifetime.fresh if lifetime.fresh_closed is None else lifetime.fresh_closed
+    if sessions is None:
+        resting = kind(record.symbol) != "crypto" and _weekday(fetched_at) in _WEEKEND
+        fresh_until = fetched_at + (closed if resting else lifetime.fresh) * shortening
+        return fresh_until, fresh_until + lifetime.grace
+    around = sessions(fetched_at)
+    session = around.previous
+    if fetched_at < session.close + _DATA_DELAY:
+        fresh_until = fetched_at + lifetime.fresh * shortening
+    elif record.as_of is not None and record.as_of >= session.open:
+        # The closing price is known: nothing can change before the next open, so jitter has no place here.
+        return around.next.open, around.next.open
+    else:
+        fresh_until = fetched_at + closed * shortening
+    fresh_until = min(fresh_until, around.next.open)
+    return fresh_until, min(fresh_until + lifetime.grace, around.next.open)
+
+
+def _shortening(symbol: str, facet: str) -> float:
+    """Jitter that only shortens a lifetime, so that what was fetched together does not expire together."""
+    spread = zlib.crc32(f"{symbol}/{facet}".encode()) / 0xFFFFFFFF
+    return 1.0 - _JITTER * spread
+
+
+def _weekday(instant: float) -> int:
+    """Monday is 0; by UTC, which is near enough for a lifetime of an hour."""
+    return (int(instant // _DAY) + _EPOCH_WEEKDAY) % 7

@@ -1,0 +1,169 @@
+"""All settings in one frozen struct; the only reader of the environment and of `quotewell.toml`.
+
+Precedence: argument, environment `QUOTEWELL_<FIELD>`, `quotewell.toml` (in the user's config folder, or the
+file that `QUOTEWELL_CONFIG` names), default. `docs/settings.md` lists them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from quotewell.errors import UsageError
+
+__all__ = ["Settings", "load_settings"]
+
+_PREFIX = "QUOTEWELL_"
+_SECRETS = frozenset({"fmp_api_key", "cache_url"})
+_PLAIN_NAMES = {"FMP_API_KEY": "fmp_api_key"}
+_NOT_FIELDS = frozenset({"QUOTEWELL_CONFIG"})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """Everything that can be set; durations in seconds, rates in requests a second."""
+
+    providers: tuple[str, ...] = ("yahoo", "fmp")
+    """Asked in this order; `fmp` only with a key."""
+    files_dir: Path | None = None
+    """The folder of the `files` provider."""
+    cache_dir: Path | None = None
+    """Where `cache.db` and `state.db` live; default: the user's cache folder."""
+    cache_url: str | None = None
+    """A shared cache instead of SQLite: `memory://` keeps everything in this process."""
+    offline: bool = False
+    """Never ask a provider."""
+
+    yahoo_base_url: str | None = None
+    yahoo_rate: float = 2.0
+    yahoo_burst: int = 5
+    yahoo_concurrency: int = 2
+    fmp_base_url: str = "https://financialmodelingprep.com/stable"
+    fmp_api_key: str | None = None
+    fmp_rate: float = 4.0
+    fmp_burst: int = 5
+    fmp_per_day: int | None = 250
+    """The free plan's daily allowance; 0 for none."""
+    fmp_batch_quotes: bool = False
+    """Whether the plan allows `batch-quote`."""
+
+    benchmark: str = "^GSPC"
+    beta: Literal["computed", "provider"] = "computed"
+    base_currency: str = "USD"
+
+    connect_timeout: float = 5.0
+    request_timeout: float = 15.0
+    get_timeout: float = 20.0
+    """How long `get_*` may take at most before it raises or serves a stale value."""
+    soft_timeout: float = 2.0
+    """How long a call waits for a fetch when a stale value is at hand."""
+    command_timeout: float = 15.0
+    """The soft timeout of commands."""
+    prefetch_timeout: float = 600.0
+    lease_seconds: float = 30.0
+
+    memory_records: int = 500_000
+    """Bound of the memory level, in records over all facets."""
+    cache_records: int = 1_000_000
+    """Bound of the persistent level, in records a facet."""
+    lifetimes: dict[str, dict[str, float]] = {}
+    """Cells of the lifetime table: `[lifetimes.quote] fresh = 60`."""
+
+    def __repr__(self) -> str:
+        """All that differs from the default, without secrets."""
+        shown = [
+            f"{field}={'***' if field in _SECRETS else repr(value)}"
+            for field in self.__struct_fields__
+            if (value := getattr(self, field)) != _DEFAULTS.get(field)
+        ]
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where the cache lives."""
+        if self.cache_dir is not None:
+            return self.cache_dir.expanduser()
+        from platformdirs import user_cache_path  # noqa: PLC0415  only when no folder is set
+
+        return user_cache_path("quotewell", appauthor=False)
+
+
+_DEFAULTS = {
+    info.name: info.default
+    for info in msgspec.structs.fields(Settings)
+    if info.default is not msgspec.NODEFAULT
+}
+
+
+def load_settings(
+    arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from all sources, in order of precedence.
+
+    Args:
+        arguments: Fields given in code or on the command line; a value of None counts as not given.
+        environment: Read instead of `os.environ`.
+
+    Raises:
+        UsageError: For an unknown field, a value of the wrong type, or an unreadable config file.
+    """
+    environ = os.environ if environment is None else environment
+    fields: dict[str, Any] = dict(_from_file(environ))
+    fields.update(_from_environment(environ))
+    fields.update({name: value for name, value in (arguments or {}).items() if value is not None})
+    unknown = fields.keys() - set(Settings.__struct_fields__)
+    if unknown:
+        raise UsageError(f"unknown setting: {', '.join(sorted(unknown))}", hint="docs/settings.md lists all")
+    try:
+        return msgspec.convert(fields, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"a setting has the wrong type: {error}", hint="docs/settings.md lists all"
+        ) from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in _PLAIN_NAMES.items():
+        if environ.get(name):
+            found[field] = environ[name]
+    for name, text in environ.items():
+        if not name.startswith(_PREFIX) or name in _NOT_FIELDS or not text:
+            continue
+        field = name.removeprefix(_PREFIX).lower()
+        found[field] = _parsed(name, field, text)
+    return found
+
+
+def _parsed(name: str, field: str, text: str) -> object:
+    if field == "providers":
+        return [word.strip() for word in text.split(",") if word.strip()]
+    if field == "lifetimes":
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{name}: not JSON: {error}", hint='like {"quote": {"fresh": 60}}') from error
+    return text
+
+
+def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
+    named = environ.get("QUOTEWELL_CONFIG")
+    path = Path(named) if named else _user_config()
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise UsageError(f"QUOTEWELL_CONFIG: {path} does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+
+
+def _user_config() -> Path:
+    from platformdirs import user_config_path  # noqa: PLC0415  a third of the cost of this module
+
+    return user_config_path("quotewell", appauthor=False) / "quotewell.toml"
