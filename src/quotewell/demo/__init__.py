@@ -1,0 +1,34 @@
+"""The bundled sample: a dated market and a made-up portfolio, so that everything can be tried offline.
+
+`market.json` holds daily closes of 20 US companies and the S&P 500 from 2020-01-02 to 2022-12-28, taken from
+the data files of the Python package skfolio 1.12.2 (BSD-3-Clause), which provides them for testing and
+example purposes; they are adjusted for splits and dividends. The portfolio's positions are invented; its
+stock prices are the snapshot's last closes, its option prices are computed (see the notes in both files).
+Both files are written by `tools/make_demo.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from importlib.resources.abc import Traversable
+
+from quotewell.calendars import close_of
+
+__all__ = ["MARKET_FILE", "PORTFOLIO_FILE", "demo_now", "portfolio_file"]
+
+MARKET_FILE = "market.json"
+PORTFOLIO_FILE = "Portfolio_Positions_Dec-28-2022.csv"
+
+_DAY = dt.date(2022, 12, 28)
+
+
+def demo_now() -> float:
+    """The instant that the sample is about, in epoch seconds: 2022-12-28, 16:00 New York."""
+    return close_of(_DAY)
+
+
+def portfolio_file() -> Traversable:
+    """The portfolio as a package resource; `importlib.resources.as_file` makes a path of it."""
+    from importlib.resources import files  # noqa: PLC0415  only the demo pays for it
+
+    return files(__name__).joinpath(PORTFOLIO_FILE)

@@ -1,0 +1,315 @@
+"""The border: every value that a provider brings passes here once, before it is stored.
+
+All functions are pure. A number that is no finite number becomes None, wherever it stands; a record whose
+essential value is then missing becomes a failure of kind `invalid`. Prices, closes and dividends leave in the
+major unit of their currency (pounds, never pence). What a price must satisfy besides stands in `plausible`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from quotewell.errors import ProviderError
+from quotewell.protocols import Fetched
+from quotewell.providers.plausible import SuspectPrice, weigh
+from quotewell.records import (
+    Closes,
+    Dividend,
+    DividendEvent,
+    Fx,
+    History,
+    Need,
+    Profile,
+    Quote,
+    Rate,
+    Record,
+    Risk,
+    Split,
+)
+from quotewell.symbols import minor_unit
+
+__all__ = [
+    "Stored",
+    "check",
+    "check_closes",
+    "check_dividend",
+    "check_profile",
+    "check_quote",
+    "held_back",
+]
+
+Stored = Mapping[Need, Record]
+"""What is stored now, with or without a value."""
+
+_FUTURE_TOLERANCE = 60.0
+_MAX_BETA = 20.0
+_LARGEST = 1e15
+_MINOR_TO_MAJOR = {"GBP", "ILS", "ZAR"}
+"""Currencies whose exchange quotes in hundredths: without a unit in the answer, 250 may be 250 or 2.50."""
+
+
+def check(fetched: Fetched, stored: Stored, now: float) -> Fetched:
+    """Check all that one call brought.
+
+    Args:
+        fetched: The answer; left as it is.
+        stored: The stored quotes and profiles of the symbols in the answer, as far as there are any: quotes
+            are the evidence that prices are weighed against, profiles tell the currency of a price that names
+            none.
+        now: Epoch seconds.
+
+    Returns:
+        A new answer: each need that was in `found` is there still, or in `failed` as `invalid` or `suspect`.
+        All other outcomes are passed on. For suspect prices see `held_back`.
+    """
+    answer = _Answer(fetched, stored, now)
+    checked = Fetched(unknown=set(fetched.unknown), omitted=set(fetched.omitted), failed=dict(fetched.failed))
+    for need, record in fetched.found.items():
+        try:
+            checked.found[need] = _admit(need, record, answer, checked.closes)
+        except ProviderError as error:
+            checked.failed[need] = error
+    return checked
+
+
+def held_back(checked: Fetched) -> list[Quote]:
+    """Stored quotes whose newer price was refused, with it in `suspect`; store them before the failures."""
+    errors = [error for error in checked.failed.values() if isinstance(error, SuspectPrice)]
+    return [error.kept for error in errors if error.kept is not None]
+
+
+class _Answer(NamedTuple):
+    """What a record is checked against: the rest of its answer, what is stored, the time."""
+
+    fetched: Fetched
+    stored: Stored
+    now: float
+
+    def currency(self, record: Quote | Dividend | History) -> str | None:
+        """The unit of a record's prices: its own, its answer's, or the profile's where that is no guess."""
+        own = None if isinstance(record, Dividend) else record.currency
+        if own:
+            return own
+        besides = (self.fetched.found.get((record.symbol, facet)) for facet in ("quote", "profile"))
+        for beside in besides:
+            if isinstance(beside, (Quote, Profile)) and beside.currency:
+                return beside.currency
+        profile = self.stored.get((record.symbol, "profile"))
+        if not isinstance(profile, Profile) or profile.currency in _MINOR_TO_MAJOR:
+            return None
+        return profile.currency or None
+
+
+def _admit(need: Need, record: Record, answer: _Answer, closes: dict[str, Closes]) -> Record:
+    symbol = need[0]
+    if record.symbol != symbol:
+        raise _invalid(record, f"the answer for {symbol} is about {record.symbol}")
+    record = _dated(record, answer.now)
+    if isinstance(record, Quote):
+        return _admit_quote(record, answer)
+    if isinstance(record, Profile):
+        return check_profile(record)
+    if isinstance(record, Dividend):
+        return check_dividend(record, answer.currency(record))
+    if isinstance(record, History):
+        return _admit_history(record, answer, closes)
+    return _check_figure(record)
+
+
+def _check_figure(record: Record) -> Record:
+    if isinstance(record, Fx):
+        rate = _positive(record.rate)
+        _require(record, rate, f"exchange rate {record.rate!r} is not a positive number")
+        return msgspec.structs.replace(record, rate=rate)
+    if isinstance(record, Rate):
+        interest, years = _fraction(record.rate), _positive(record.years)
+        _require(record, interest, f"interest rate {record.rate!r} is not a fraction between -1 and 1")
+        _require(record, years, f"term {record.years!r} is not a positive number of years")
+        return msgspec.structs.replace(record, years=years, rate=interest)
+    if isinstance(record, Risk):
+        beta = _beta(record.beta)
+        _require(record, beta, f"beta {record.beta!r} is not a number of at most {_MAX_BETA:g} in size")
+        return msgspec.structs.replace(record, beta=beta)
+    return record
+
+
+def check_quote(quote: Quote, currency: str | None) -> Quote:
+    """Check the fields of a quote and bring its prices to the major unit.
+
+    Args:
+        quote: As the provider gave it.
+        currency: The unit that its prices are in, minor units included; None if nobody knows.
+
+    Raises:
+        ProviderError: `invalid`, if the price is not a positive number or has no currency.
+    """
+    last = _positive(quote.last)
+    _require(quote, last, f"price {quote.last!r} is not a positive number")
+    if currency is None:
+        raise _invalid(quote, f"price {quote.last!r} has no currency, and no cached profile settles it")
+    major, scale = _major(currency)
+    return msgspec.structs.replace(
+        quote,
+        last=_scaled(last, scale),
+        bid=_scaled(_positive(quote.bid), scale),
+        ask=_scaled(_positive(quote.ask), scale),
+        previous_close=_scaled(_positive(quote.previous_close), scale),
+        currency=major,
+        delay=_not_negative(quote.delay),
+    )
+
+
+def check_profile(profile: Profile) -> Profile:
+    """Check a profile: a stated beta beyond ±20 becomes None, the currency a major unit."""
+    currency = profile.currency
+    return msgspec.structs.replace(
+        profile,
+        stated_beta=_beta(profile.stated_beta),
+        currency=None if currency is None else minor_unit(currency)[0],
+    )
+
+
+def check_dividend(dividend: Dividend, currency: str | None) -> Dividend:
+    """Check a dividend record: a yield in [0, 1) or None, events positive, in the major unit, by date.
+
+    Args:
+        dividend: As the provider gave it.
+        currency: The unit of events that name none.
+
+    Raises:
+        ProviderError: `invalid`, if a yield was given, is no yield, and there are no events either.
+    """
+    stated = _number(dividend.dividend_yield)
+    dividend_yield = stated if stated is not None and 0.0 <= stated < 1.0 else None
+    events = _check_events(dividend.events, currency)
+    if dividend_yield is None and dividend.dividend_yield is not None and not events:
+        raise _invalid(dividend, f"dividend yield {dividend.dividend_yield!r} is not a fraction from 0 to 1")
+    return msgspec.structs.replace(dividend, dividend_yield=dividend_yield, events=events)
+
+
+def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
+    """Check a series: positive closes in the major unit, dates strictly increasing and at most `last_day`.
+
+    Bad bars are dropped; of several bars of one day the last in the answer wins.
+
+    Args:
+        closes: As the provider gave it.
+        currency: The unit of the closes; None leaves them as they are.
+        last_day: The last ordinal day that a bar may have.
+    """
+    scale = 1 if currency is None else _major(currency)[1]
+    bars: dict[int, float] = {}
+    for date, close in zip(closes.dates, closes.closes, strict=False):
+        price = _scaled(_positive(close), scale)
+        if price is not None and 0 < date <= last_day:
+            bars[date] = price
+    dates = sorted(bars)
+    return msgspec.structs.replace(
+        closes,
+        dates=dates,
+        closes=[bars[date] for date in dates],
+        splits=_check_splits(closes.splits),
+        dividends=_check_events(closes.dividends, currency),
+    )
+
+
+def _admit_quote(record: Quote, answer: _Answer) -> Quote:
+    quote = check_quote(record, answer.currency(record))
+    before = answer.stored.get((record.symbol, "quote"))
+    bars = answer.fetched.closes.get(record.symbol)
+    splits = _check_splits(bars.splits) if bars else ()
+    return weigh(quote, before if isinstance(before, Quote) else None, splits, answer.now)
+
+
+def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes]) -> History:
+    bars = answer.fetched.closes.get(history.symbol)
+    if bars is None or len(bars.dates) != len(bars.closes):
+        raise _invalid(history, "the history came without bars, or with more dates than closes or fewer")
+    currency = answer.currency(history)
+    # East of London a session's date can be a day ahead of UTC's.
+    tomorrow = dt.datetime.fromtimestamp(answer.now, dt.UTC).date().toordinal() + 1
+    checked = check_closes(bars, currency, tomorrow)
+    if not checked.dates:
+        raise _invalid(history, f"none of {len(bars.dates)} bars has a positive close")
+    closes[history.symbol] = checked
+    return msgspec.structs.replace(
+        history,
+        first_date=checked.dates[0],
+        last_date=checked.dates[-1],
+        bars=len(checked.dates),
+        currency=None if currency is None else minor_unit(currency)[0],
+    )
+
+
+def _dated(record: Record, now: float) -> Record:
+    as_of = _number(record.as_of)
+    if as_of is not None and as_of > now + _FUTURE_TOLERANCE:
+        if not isinstance(record, History):
+            raise _invalid(record, f"dated {as_of - now:.0f} s in the future")
+        as_of = now  # the bar of a session that is not over yet
+    return record if as_of == record.as_of else msgspec.structs.replace(record, as_of=as_of)
+
+
+def _major(currency: str) -> tuple[str, int]:
+    major, share = minor_unit(currency)
+    return major, round(1.0 / share)
+
+
+def _check_splits(splits: Sequence[Split]) -> tuple[Split, ...]:
+    good = [split for split in splits if split.date > 0 and _positive(split.ratio) is not None]
+    return tuple(sorted(good, key=lambda split: split.date))
+
+
+def _check_events(events: Iterable[DividendEvent], currency: str | None) -> tuple[DividendEvent, ...]:
+    good: list[DividendEvent] = []
+    for event in events:
+        unit = event.currency or currency
+        major, scale = (None, 1) if unit is None else _major(unit)
+        amount = _scaled(_positive(event.amount), scale)
+        if amount is not None and event.ex_date > 0:
+            good.append(DividendEvent(event.ex_date, amount, major, event.declared))
+    return tuple(sorted(good, key=lambda event: event.ex_date))
+
+
+def _number(value: object) -> float | None:
+    """A finite number of a size that a market can have; None for anything else, NaN included."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST:
+        return float(value)
+    return None
+
+
+def _positive(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0.0 else None
+
+
+def _not_negative(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number >= 0.0 else None
+
+
+def _fraction(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and abs(number) < 1.0 else None
+
+
+def _beta(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and abs(number) <= _MAX_BETA else None
+
+
+def _scaled(value: float | None, scale: int) -> float | None:
+    return value if value is None or scale == 1 else value / scale
+
+
+def _require(record: Record, value: object, complaint: str) -> None:
+    if value is None:
+        raise _invalid(record, complaint)
+
+
+def _invalid(record: Record, complaint: str) -> ProviderError:
+    return ProviderError(record.source or "", "invalid", f"{record.symbol}: {complaint}")

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from quotewell.calendars import close_of
+from quotewell.providers.plausible import SuspectPrice, weigh
+from quotewell.records import Failure, Quote, Split
+
+DAY = 86_400.0
+WEDNESDAY = dt.date(2024, 5, 15)
+NOW = close_of(WEDNESDAY) - 3600.0
+"""A Wednesday, 15:00 New York."""
+
+
+def quote(
+    last: float, previous_close: float | None = None, *, symbol: str = "AAPL", as_of: float = NOW
+) -> Quote:
+    return Quote(
+        symbol=symbol,
+        source="yahoo",
+        as_of=as_of,
+        fetched_at=as_of,
+        last=last,
+        previous_close=previous_close,
+        currency="USD",
+    )
+
+
+def suspicion(at: float) -> Failure:
+    return Failure("suspect", "held back", "yahoo", 1, at, at, at + 30.0)
+
+
+def session(days: int) -> float:
+    """15:00 New York on the weekday that many sessions before the Wednesday."""
+    day, left = WEDNESDAY, days
+    while left:
+        day -= dt.timedelta(days=1)
+        left -= day.weekday() < 5
+    return close_of(day) - 3600.0
+
+
+@pytest.mark.parametrize(
+    ("last", "previous_close", "accepted"),
+    [
+        (100.0, 100.0, True),
+        (299.9, 100.0, True),
+        (300.1, 100.0, False),
+        (33.4, 100.0, True),
+        (33.3, 100.0, False),
+        (0.0001, 150.0, False),
+        (1e-9, 0.5, True),
+        (40.0, 0.99, True),
+    ],
+)
+def test_a_price_is_weighed_against_the_previous_close_of_its_answer(
+    last: float, previous_close: float, accepted: bool
+) -> None:
+    new = quote(last, previous_close)
+    if accepted:
+        assert weigh(new, None, (), NOW) is new
+    else:
+        with pytest.raises(SuspectPrice, match=r"AAPL: price .* held back") as held:
+            weigh(new, None, (), NOW)
+        assert held.value.failure == "suspect"
+        assert held.value.provider == "yahoo"
+        assert held.value.price == last
+        assert held.value.kept is None
+
+
+@pytest.mark.parametrize(("sessions_ago", "held"), [(0, True), (1, True), (5, True), (6, False)])
+def test_without_a_previous_close_the_stored_price_of_five_sessions_is_the_evidence(
+    sessions_ago: int, held: bool
+) -> None:
+    stored = quote(100.0, as_of=session(sessions_ago))
+    if held:
+        with pytest.raises(SuspectPrice):
+            weigh(quote(1000.0), stored, (), NOW)
+    else:
+        assert weigh(quote(1000.0), stored, (), NOW).unverified
+
+
+def test_a_stored_price_without_market_time_is_as_old_as_its_fetch() -> None:
+    with pytest.raises(SuspectPrice):
+        weigh(quote(1000.0), replace(quote(100.0), as_of=None), (), NOW)
+    old = replace(quote(100.0), as_of=None, fetched_at=session(6))
+    assert weigh(quote(1000.0), old, (), NOW).unverified
+    undated = replace(quote(100.0), as_of=None, fetched_at=None)
+    assert weigh(quote(1000.0), undated, (), NOW).unverified
+
+
+def test_a_price_with_nothing_to_compare_it_with_is_unverified() -> None:
+    assert weigh(quote(123.0), None, (), NOW).unverified
+    assert not weigh(quote(123.0, 120.0), None, (), NOW).unverified
+    assert not weigh(quote(123.0), quote(120.0), (), NOW).unverified
+    only_failed = Quote(symbol="AAPL", failure=suspicion(NOW))
+    assert weigh(quote(123.0), only_failed, (), NOW).unverified
+
+
+def test_a_stored_price_in_another_currency_is_no_evidence() -> None:
+    assert weigh(quote(15_000.0), replace(quote(100.0), currency="JPY"), (), NOW).unverified
+
+
+@pytest.mark.parametrize("symbol", ["AAPL240621C00200000", "XYZ-RI", "XYZ-RT", "XYZ-R", "ABCDR"])
+def test_options_and_rights_are_exempt(symbol: str) -> None:
+    new = quote(50.0, 1.5, symbol=symbol)
+    assert weigh(new, None, (), NOW) is new
+
+
+@pytest.mark.parametrize("symbol", ["BRK-B", "FOUR", "UBER", "CAR", "RR.L"])
+def test_share_classes_and_tickers_that_end_in_r_are_not_taken_for_rights(symbol: str) -> None:
+    with pytest.raises(SuspectPrice):
+        weigh(quote(50.0, 1.5, symbol=symbol), None, (), NOW)
+
+
+def test_the_kept_record_is_the_stored_one_with_the_refused_price() -> None:
+    stored = replace(quote(100.0, 99.0, as_of=session(1)), fresh_until=12.0, hits=7)
+    with pytest.raises(SuspectPrice) as held:
+        weigh(quote(1000.0, 100.0), stored, (), NOW)
+    kept = held.value.kept
+    assert kept is not None
+    assert (kept.last, kept.previous_close, kept.suspect) == (100.0, 99.0, 1000.0)
+    assert (kept.as_of, kept.fetched_at) == (stored.as_of, stored.fetched_at)
+    assert (kept.fresh_until, kept.hits) == (0.0, 0)
+    assert stored.suspect is None
+
+
+def test_a_split_in_the_same_answer_explains_a_leap() -> None:
+    old = quote(1200.0, as_of=session(1))
+    today = WEDNESDAY.toordinal()
+    assert weigh(quote(120.0, 1200.0), old, (Split(today, 10.0),), NOW).last == 120.0
+    assert weigh(quote(120.0), old, (Split(today, 10.0),), NOW).last == 120.0
+    with pytest.raises(SuspectPrice):
+        weigh(quote(120.0), old, (Split(today - 30, 10.0),), NOW)
+    with pytest.raises(SuspectPrice):
+        weigh(quote(120.0), old, (Split(today, 0.1),), NOW)
+
+
+class TestAfterAPriceWasHeldBack:
+    def stored(self, at: float) -> Quote:
+        return replace(quote(100.0, as_of=session(2)), suspect=400.0, failure=suspicion(at))
+
+    def test_the_same_session_cannot_confirm_it(self) -> None:
+        with pytest.raises(SuspectPrice) as held:
+            weigh(quote(401.0, 398.0), self.stored(NOW - 600.0), (), NOW)
+        assert held.value.kept is not None
+        assert held.value.kept.suspect == 401.0
+
+    def test_a_later_session_with_a_previous_close_that_agrees_does(self) -> None:
+        accepted = weigh(quote(401.0, 398.0), self.stored(session(1)), (), NOW)
+        assert accepted.last == 401.0
+        assert accepted.suspect is None
+
+    def test_a_later_session_without_one_does_not(self) -> None:
+        with pytest.raises(SuspectPrice):
+            weigh(quote(401.0), self.stored(session(1)), (), NOW)
+        with pytest.raises(SuspectPrice):
+            weigh(quote(401.0, 100.0), self.stored(session(1)), (), NOW)
+
+    def test_the_failure_alone_is_enough_to_remember_it(self) -> None:
+        stored = replace(self.stored(NOW - 600.0), suspect=None)
+        with pytest.raises(SuspectPrice):
+            weigh(quote(401.0, 398.0), stored, (), NOW)
+
+    def test_a_price_near_the_old_one_ends_it(self) -> None:
+        assert weigh(quote(101.0, 100.0), self.stored(NOW - 600.0), (), NOW).last == 101.0
+        assert weigh(quote(101.0), self.stored(NOW - 600.0), (), NOW).last == 101.0
+
+    def test_another_failure_since_is_no_suspicion(self) -> None:
+        network = Failure("network", "reset", "yahoo", 1, NOW, NOW, NOW)
+        stored = replace(quote(100.0, as_of=session(2)), failure=network)
+        assert weigh(quote(401.0, 398.0), stored, (), NOW).last == 401.0
+
+    def test_an_old_value_beyond_five_sessions_no_longer_speaks_against_it(self) -> None:
+        stored = replace(self.stored(NOW - 600.0), as_of=session(6))
+        assert weigh(quote(401.0, 398.0), stored, (), NOW).last == 401.0
+
+
+def test_a_quote_without_a_price_is_nothing_to_weigh() -> None:
+    empty = Quote(symbol="AAPL", source="yahoo", previous_close=1.5)
+    assert weigh(empty, None, (), NOW) is empty
+
+
+@given(
+    last=st.floats(1e-6, 1e9),
+    previous_close=st.none() | st.floats(1e-6, 1e9),
+    known=st.none() | st.floats(1e-6, 1e9),
+    age=st.floats(0.0, 30.0),
+)
+def test_an_accepted_price_had_evidence_or_is_marked(
+    last: float, previous_close: float | None, known: float | None, age: float
+) -> None:
+    stored = None if known is None else quote(known, as_of=NOW - age * DAY)
+    try:
+        accepted = weigh(quote(last, previous_close), stored, (), NOW)
+    except SuspectPrice:
+        return
+    evidence = [price for price in (previous_close, known) if price is not None]
+    near = any(price < 1.0 or 1 / 3 <= last / price <= 3 for price in evidence)
+    assert accepted.unverified or near
+    assert math.isfinite(accepted.last or math.nan)
