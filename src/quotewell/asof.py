@@ -1,0 +1,168 @@
+"""The ticker service as it would have answered at an instant in the past.
+
+Nothing later than the instant is used: quotes and rates only as of then or before, prices and betas from the
+closes up to it. Freshness is judged at the instant.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+import msgspec
+
+from quotewell.calendars import close_of
+from quotewell.prefetch import PrefetchReport
+from quotewell.readers import Readers
+from quotewell.records import (
+    Closes,
+    Dividend,
+    Failure,
+    Freshness,
+    Fx,
+    History,
+    Need,
+    Profile,
+    Quote,
+    Rate,
+    Reading,
+    RecordT,
+    Risk,
+)
+from quotewell.risks import compute_risks
+from quotewell.service import TickerService
+from quotewell.symbols import kind, normalise
+
+__all__ = ["AsOfSource"]
+
+
+class AsOfSource:
+    """A `protocols.TickerSource` at one instant.
+
+    Args:
+        tickers: The service; its cache and, unless it is offline, its providers' histories are used.
+        instant: Epoch seconds.
+    """
+
+    def __init__(self, tickers: TickerService, instant: float) -> None:
+        self._tickers: Readers = tickers
+        self._prefetch = tickers.prefetch
+        self._instant = instant
+
+    def now(self) -> float:
+        """The valuation instant."""
+        return self._instant
+
+    def prefetch(self, needs: Iterable[Need]) -> PrefetchReport:
+        """Fetch the histories from which the prices and betas of that day come; nothing else has a past."""
+        symbols = {
+            symbol for symbol, facet in needs if facet in ("quote", "risk") and kind(symbol) != "option"
+        }
+        return self._prefetch(
+            [(symbol, "history") for symbol in [*symbols, self._tickers.settings.benchmark]]
+        )
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:
+        """The last price at or before the instant: a cached quote, or a close."""
+        names = [normalise(symbol) for symbol in symbols]
+        cached = self._then("quote", names, Quote)
+        closes = self._tickers.stored_closes(names)
+        coverage = self._tickers.peek([(name, "history") for name in closes])
+        for name, series in closes.items():
+            history = cast("History | None", coverage[name, "history"].record)
+            quote = _close_at(series, history, self._instant)
+            if quote is None:
+                continue
+            before = cached[name].record
+            if before is None or (before.as_of or 0.0) < (quote.as_of or 0.0):
+                freshness = self._tickers.freshness_at("quote", _seen_at(quote, self._instant), self._instant)
+                level = coverage[name, "history"].level
+                cached[name] = Reading(name, quote, max(freshness, Freshness.STALE), level)
+        return cached
+
+    def profiles(self, symbols: Iterable[str]) -> dict[str, Reading[Profile]]:
+        """Names and types; what a symbol is does not change with the instant."""
+        names = [normalise(symbol) for symbol in symbols]
+        readings = self._tickers.peek([(name, "profile") for name in names])
+        return {name: cast("Reading[Profile]", readings[name, "profile"]) for name in names}
+
+    def risks(self, symbols: Iterable[str]) -> dict[str, Reading[Risk]]:
+        """Betas from the closes up to the instant."""
+        names = [normalise(symbol) for symbol in symbols]
+        benchmark = self._tickers.settings.benchmark
+        closes = self._tickers.stored_closes([*names, benchmark])
+        risks, reasons = compute_risks(names, benchmark, closes, self._instant)
+        return {
+            name: Reading(name, risks[name], Freshness.FRESH, "computed")
+            if name in risks
+            else _absent(name, f"{reasons[name]} before the valuation instant", self._instant)
+            for name in names
+        }
+
+    def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
+        """Yields that were known at the instant."""
+        return self._then("dividend", [normalise(symbol) for symbol in symbols], Dividend)
+
+    def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
+        """Rates that were known at the instant."""
+        return self._then("rate", [normalise(symbol) for symbol in symbols], Rate)
+
+    def fx(self, symbols: Iterable[str]) -> dict[str, Reading[Fx]]:
+        """Exchange rates that were known at the instant."""
+        return self._then("fx", [normalise(symbol) for symbol in symbols], Fx)
+
+    def _then(
+        self, facet: str, names: Sequence[str], record_type: type[RecordT]
+    ) -> dict[str, Reading[RecordT]]:
+        readings = self._tickers.peek([(name, facet) for name in names])
+        found: dict[str, Reading[RecordT]] = {}
+        for name in names:
+            record = readings[name, facet].record
+            known_at = None if record is None else record.as_of or record.fetched_at
+            if not isinstance(record, record_type) or known_at is None or known_at > self._instant:
+                found[name] = _absent(
+                    name, f"no {facet} is cached from before the valuation instant", self._instant
+                )
+                continue
+            freshness = self._tickers.freshness_at(facet, _seen_at(record, self._instant), self._instant)
+            usable = record if freshness > Freshness.NONE else None
+            found[name] = Reading(name, usable, freshness, readings[name, facet].level)
+        return found
+
+
+def _seen_at(record: RecordT, instant: float) -> RecordT:
+    """A value that was known at `instant` counts as fetched then at the latest."""
+    fetched_at = min(record.fetched_at or instant, instant)
+    return msgspec.structs.replace(record, fetched_at=fetched_at, invalidated=False)
+
+
+def _close_at(series: Closes, history: History | None, instant: float) -> Quote | None:
+    """The last close at or before `instant`, as it was traded: splits after that day are undone."""
+    known = [
+        (day, close)
+        for day, close in zip(series.dates, series.closes, strict=True)
+        if close_of(dt.date.fromordinal(day)) <= instant
+    ]
+    if not known:
+        return None
+    day, close = known[-1]
+    undo = 1.0
+    for split in series.splits:
+        if split.date > day:
+            undo *= split.ratio
+    as_of = close_of(dt.date.fromordinal(day))
+    return Quote(
+        symbol=series.symbol,
+        source=series.source,
+        as_of=as_of,
+        fetched_at=as_of,
+        last=close * undo,
+        previous_close=known[-2][1] * undo if len(known) > 1 else None,
+        currency=history.currency if history is not None else None,
+    )
+
+
+def _absent(symbol: str, reason: str, instant: float) -> Reading[RecordT]:
+    failure = Failure("unsupported", reason, "", 1, instant, instant, instant)
+    return Reading(symbol, None, Freshness.NONE, "", failure)

@@ -1,0 +1,259 @@
+"""Fetching what a flight has claimed: stations 6 and 7 of the read-through engine.
+
+A loader is asked round by round (first provider, omitted symbols once more, next provider, …). Each round is
+a list of batches; a batch takes its leases, so that no other process fetches the same, and writes what it
+brought before the next begins.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from quotewell.cache.flights import Flight, Flights
+from quotewell.cache.leases import Leases
+from quotewell.cache.loading import Batch, Loader, Miss, by_table, miss_of
+from quotewell.cache.stats import Counters
+from quotewell.cache.store import Store
+from quotewell.errors import ProviderError
+from quotewell.freshness import next_failure
+from quotewell.protocols import Clock, Fetched, Lane
+from quotewell.records import Failure, FailureKind, Freshness, Need, Reading, Record
+
+__all__ = ["Fetcher", "Trip"]
+
+_FOLLOW_SECONDS = 0.05
+_UNSUPPORTED = Miss("unsupported", "no configured provider has it", "")
+
+
+class Trip:
+    """How a flight is to be fetched, and what has become of its needs; shared by the threads of its batches.
+
+    Args:
+        flight: What to bring, and where to publish it.
+        lane: Who is asking.
+        deadline: Monotonic seconds after which no more is waited for.
+        seen_rev: The persistent level's revision when it was last read for this flight.
+        force: Whether values that others have just stored do not count.
+    """
+
+    def __init__(
+        self, flight: Flight, *, lane: Lane, deadline: float, seen_rev: int, began_at: float, force: bool
+    ) -> None:
+        self.flight = flight
+        self.lane = lane
+        self.deadline = deadline
+        self.seen_rev = seen_rev
+        self.began_at = began_at
+        self.force = force
+        self.token = secrets.token_hex(8)
+        self.elsewhere: set[Need] = set()
+        """Needs that another process is fetching."""
+        self.misses: dict[Need, Miss] = {}
+
+    def still_missing(self, needs: Collection[Need]) -> dict[Need, Miss | None]:
+        """Those of `needs` that this flight itself still has to bring, with the reason so far."""
+        return {
+            need: self.misses.get(need)
+            for need in needs
+            if need not in self.flight.readings and need not in self.elsewhere
+        }
+
+
+class Fetcher:
+    """Runs flights: rounds, leases, write-through, and waiting for other processes."""
+
+    def __init__(
+        self, store: Store, leases: Leases, flights: Flights, clock: Clock, counters: Counters
+    ) -> None:
+        self._store = store
+        self._leases = leases
+        self._flights = flights
+        self._clock = clock
+        self._counters = counters
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Begin no further batch."""
+        self._stopped = True
+
+    def fly(self, trip: Trip, loader: Loader) -> None:
+        """Bring an outcome for every need of the trip's flight; always lands it."""
+        try:
+            self._rounds(trip, loader, trip.flight.needs)
+            while trip.elsewhere and not self._stopped and self._clock.monotonic() < trip.deadline:
+                self._clock.sleep(_FOLLOW_SECONDS)
+                self._follow(trip)
+                free = self._leases.take(trip.elsewhere, trip.token)
+                if free:
+                    # The other process ended without an outcome, or died: it is our turn.
+                    trip.elsewhere -= free
+                    self._rounds(trip, loader, free)
+            self._give_up(trip, "timeout", "another process is still fetching it", trip.elsewhere)
+        except Exception as error:
+            reason = f"unexpected {type(error).__name__}: {error}"
+            self._give_up(trip, "invalid", reason, trip.flight.needs - trip.flight.readings.keys())
+            raise
+        finally:
+            self._flights.land(trip.flight)
+
+    # ------------------------------------------------------------------------------------------- rounds
+
+    def _rounds(self, trip: Trip, loader: Loader, needs: Collection[Need]) -> None:
+        attempt = 0
+        while (missing := trip.still_missing(needs)) and not self._stopped:
+            batches = loader.batches(attempt, missing)
+            if batches is None:
+                break
+            self._run(batches, loader.concurrency, lambda batch: self._batch(trip, batch))
+            attempt += 1
+        self._fail(trip, trip.still_missing(needs))
+
+    def _run(self, batches: Sequence[Batch], concurrency: int, work: Callable[[Batch], None]) -> None:
+        queue = list(reversed(batches))
+        errors: list[BaseException] = []
+
+        def drain() -> None:
+            try:
+                while queue and not self._stopped and not errors:
+                    work(queue.pop())
+            except IndexError:
+                return  # another thread took the last one
+            except BaseException as error:  # noqa: BLE001  carried to the flight's own thread, raised there
+                errors.append(error)
+
+        threads = [
+            threading.Thread(target=drain, name="quotewell-batch", daemon=True)
+            for _ in range(min(concurrency, len(batches)) - 1)
+        ]
+        for thread in threads:
+            thread.start()
+        drain()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def _batch(self, trip: Trip, batch: Batch) -> None:
+        granted = self._leases.take(batch.needs, trip.token)
+        trip.elsewhere |= batch.needs - granted
+        try:
+            begun = self._store.rev()
+            wanted = granted - self._already_there(trip, granted, begun)
+            if not wanted:
+                return
+            try:
+                fetched = batch.fetch(frozenset(wanted), trip.lane, trip.deadline)
+            except ProviderError as error:
+                fetched = Fetched(failed=dict.fromkeys(wanted, error))
+            self._keep(trip, fetched, begun)
+            for need in wanted - fetched.found.keys():
+                trip.misses[need] = miss_of(need, batch.source, fetched, trip.misses.get(need))
+        finally:
+            self._leases.give_back(granted, trip.token)
+
+    def _keep(self, trip: Trip, fetched: Fetched, begun: int) -> None:
+        """Write through what a batch brought, asked or unasked, and publish what was asked."""
+        if fetched.closes:
+            self._store.write_closes(list(fetched.closes.values()))
+        records: dict[str, list[Record]] = {}
+        for (_, table), record in fetched.found.items():
+            records.setdefault(table, []).append(record)
+        for table, found in records.items():
+            self._store.write(table, found, begun=begun)
+            self._counters.add(table, "fetch", len(found))
+        self._flights.settle(
+            trip.flight,
+            {
+                need: self._reading(need, record, level="provider")
+                for need, record in fetched.found.items()
+                if need in trip.flight.needs
+            },
+        )
+
+    # ------------------------------------------------------------------------------------------ failures
+
+    def _fail(self, trip: Trip, missing: Mapping[Need, Miss | None]) -> None:
+        """Remember and publish the failures of what no round has brought."""
+        for table, keys in by_table(missing).items():
+            begun = self._store.rev()
+            before = self._store.load(table, keys)
+            failures = {
+                key: self._failure(table, before.get(key), missing[key, table] or _UNSUPPORTED)
+                for key in keys
+            }
+            self._store.write_failures(table, failures, begun=begun)
+            self._counters.add(table, "failure", len(failures))
+            self._publish_failures(trip, table, before, failures)
+
+    def _failure(self, table: str, before: Record | None, miss: Miss) -> Failure:
+        return next_failure(
+            before,
+            kind=miss.kind,
+            reason=miss.reason,
+            source=miss.source,
+            now=self._clock.now(),
+            lifetime=self._store.policies[table].lifetime,
+            retry_at=miss.retry_at,
+        )
+
+    def _publish_failures(
+        self, trip: Trip, table: str, before: Mapping[str, Record], failures: Mapping[str, Failure]
+    ) -> None:
+        readings: dict[Need, Reading[Record]] = {}
+        for key, failure in failures.items():
+            need = (key, table)
+            miss = trip.misses.get(need)
+            reading = self._reading(need, before.get(key), level=self._store.level_name)
+            readings[need] = Reading(
+                key,
+                reading.record,
+                reading.freshness,
+                reading.level,
+                failure,
+                miss.error if miss is not None else None,
+            )
+        self._flights.settle(trip.flight, readings)
+
+    def _give_up(self, trip: Trip, kind: FailureKind, reason: str, needs: Collection[Need]) -> None:
+        """Publish a failure that is not stored: it says nothing about the provider."""
+        now = self._clock.now()
+        failure = Failure(kind, reason, "", 1, now, now, now)
+        for table, keys in by_table(needs).items():
+            self._publish_failures(trip, table, self._store.load(table, keys), dict.fromkeys(keys, failure))
+
+    # ------------------------------------------------------------------------------------ other processes
+
+    def _already_there(self, trip: Trip, needs: set[Need], rev: int) -> set[Need]:
+        """Re-read what another process may have written between our first look and our lease."""
+        if trip.force or rev == trip.seen_rev:
+            return set()
+        trip.seen_rev = rev
+        return self._settle_from_level(trip, needs)
+
+    def _follow(self, trip: Trip) -> None:
+        rev = self._store.rev()
+        if rev != trip.seen_rev:
+            trip.seen_rev = rev
+            trip.elsewhere -= self._settle_from_level(trip, trip.elsewhere)
+
+    def _settle_from_level(self, trip: Trip, needs: Collection[Need]) -> set[Need]:
+        """Publish what another process has stored, or has failed at, since the flight began."""
+        readings: dict[Need, Reading[Record]] = {}
+        for table, keys in by_table(needs).items():
+            for key, record in self._store.load(table, keys).items():
+                reading = self._reading((key, table), record, level=self._store.level_name)
+                failed = record.failure is not None and record.failure.last_at >= trip.began_at
+                if reading.freshness == Freshness.FRESH or failed:
+                    readings[key, table] = reading
+        self._flights.settle(trip.flight, readings)
+        return set(readings)
+
+    def _reading(self, need: Need, record: Record | None, *, level: str) -> Reading[Record]:
+        if record is None:
+            return Reading(need[0], None, Freshness.NONE, "")
+        freshness = self._store.judge(need[1], record, self._clock.now()).freshness
+        if freshness == Freshness.NONE:
+            return Reading(need[0], None, freshness, "", record.failure)
+        return Reading(need[0], record, freshness, level, record.failure)

@@ -1,0 +1,107 @@
+"""Single flight inside a process: who fetches what, and who waits for whom.
+
+A *flight* is one attempt to fetch a set of needs. A need is in at most one flight at a time; everybody else
+who wants it waits for that flight and shares its outcome, a failure included.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Mapping
+
+from quotewell.protocols import Clock
+from quotewell.records import Need, Reading, Record
+
+__all__ = ["Flight", "Flights"]
+
+
+class Flight:
+    """One attempt; `readings` fills up batch by batch.
+
+    Args:
+        number: Flights are numbered in the order in which they began.
+        needs: What the flight is to bring, in the order in which it was asked for.
+    """
+
+    def __init__(self, number: int, needs: dict[Need, None]) -> None:
+        self.number = number
+        self.needs = needs
+        self.readings: dict[Need, Reading[Record]] = {}
+
+
+class Flights:
+    """The flights under way; one lock, held only for dictionary operations."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._under_way: dict[Need, Flight] = {}
+        self._begun = 0
+
+    @property
+    def begun(self) -> int:
+        """The number of the flight that began last."""
+        return self._begun
+
+    def claim(self, needs: Iterable[Need]) -> tuple[Flight | None, dict[Need, Flight]]:
+        """Claim, in one step, what nobody fetches; never waits.
+
+        Returns:
+            The caller's own new flight (None if nothing was free), and the flight to follow for each of the
+            other needs.
+        """
+        with self._changed:
+            followed = {need: flight for need in needs if (flight := self._under_way.get(need)) is not None}
+            free = dict.fromkeys(need for need in needs if need not in followed)
+            if not free:
+                return None, followed
+            self._begun += 1
+            flight = Flight(self._begun, free)
+            self._under_way |= dict.fromkeys(free, flight)
+            return flight, followed
+
+    def settle(self, flight: Flight, readings: Mapping[Need, Reading[Record]]) -> None:
+        """Publish outcomes of a flight and wake who waits for them."""
+        with self._changed:
+            flight.readings.update(readings)
+            self._forget(flight, readings)
+            self._changed.notify_all()
+
+    def land(self, flight: Flight) -> None:
+        """End a flight; what it has not settled by now can be claimed again."""
+        with self._changed:
+            self._forget(flight, flight.needs)
+            self._changed.notify_all()
+
+    def detach(self, needs: Iterable[Need]) -> None:
+        """Let the next reader start a new flight: what is on its way was overtaken by an invalidation."""
+        with self._changed:
+            for need in needs:
+                self._under_way.pop(need, None)
+
+    def detach_all(self, tables: Collection[str]) -> None:
+        """`detach` everything that belongs to `tables`."""
+        with self._changed:
+            for need in [need for need in self._under_way if need[1] in tables]:
+                del self._under_way[need]
+
+    def wait(self, need: Need, flight: Flight, until: float) -> Reading[Record] | None:
+        """Wait for the outcome of `need` until the monotonic instant `until`.
+
+        Returns:
+            The outcome; None when time ran out or the flight landed without one (then claim again).
+        """
+        with self._changed:
+            while (reading := flight.readings.get(need)) is None:
+                if self._under_way.get(need) is not flight:
+                    return None
+                seconds = until - self._clock.monotonic()
+                if seconds <= 0:
+                    return None
+                self._clock.wait(self._changed, seconds)
+            return reading
+
+    def _forget(self, flight: Flight, needs: Iterable[Need]) -> None:
+        for need in needs:
+            if self._under_way.get(need) is flight:
+                del self._under_way[need]

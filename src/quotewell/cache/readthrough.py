@@ -1,0 +1,260 @@
+"""The read-through engine: the one way by which a value gets from a provider to a reader.
+
+The stations of a request, as `docs/design.md` numbers them:
+
+1. the caller has normalised the symbols and dropped duplicates;
+2. memory: one plain dict for each table, read without a lock;
+3. what is absent or not fresh there is re-read from the persistent level, one bulk read a table;
+4. freshness decides; a remembered failure inside its throttle answers without a fetch;
+5. claim in one step what nobody else in this process fetches (`flights`);
+6. batch by batch: take the leases (`fetching`), re-read if somebody wrote meanwhile, fetch what is missing;
+7. write through, persistent level first, then memory, in bulk; release;
+8. only now wait for what others fetch, up to the caller's own deadline;
+9. what still failed: the stale record if there is one, else the failure with its reason.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from quotewell.cache.fetching import Fetcher, Trip
+from quotewell.cache.flights import Flight, Flights
+from quotewell.cache.leases import Leases
+from quotewell.cache.loading import Loader, by_table
+from quotewell.cache.stats import Counters
+from quotewell.cache.store import Store
+from quotewell.freshness import throttled
+from quotewell.protocols import Clock, Coordinator, Lane
+from quotewell.records import Failure, Freshness, Need, Reading, Record
+
+__all__ = ["Ask", "ReadThrough"]
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """How a reader wants to be answered."""
+
+    deadline: float
+    """Monotonic seconds; after it, the answer is what is there."""
+    soft_deadline: float | None = None
+    """Monotonic seconds; after it, a stale value is an answer, and the fetch goes on behind it."""
+    lane: Lane = Lane.INTERACTIVE
+    grace: bool = True
+    """Whether a value in its grace window is good enough."""
+    max_age: float | None = None
+    """Seconds since the value was fetched that are acceptable, whatever its lifetime."""
+    fetch: bool = True
+    """Whether a provider may be asked."""
+    force: bool = False
+    """Fetch whatever is cached; ignores freshness and failure throttle, joins only younger flights."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What is known of one need before any fetch."""
+
+    record: Record | None
+    freshness: Freshness
+    level: str
+
+    def reading(self, need: Need, failure: Failure | None, error: Exception | None = None) -> Reading[Record]:
+        usable = self.record if self.freshness > Freshness.NONE else None
+        return Reading(need[0], usable, self.freshness, self.level if usable else "", failure, error)
+
+
+_NOTHING = _Known(None, Freshness.NONE, "")
+
+
+class ReadThrough:
+    """Reads through memory and the persistent level to a loader.
+
+    Args:
+        store: The two cache levels.
+        coordinator: Leases that keep other processes from fetching the same.
+        clock: The time.
+        counters: Where events are counted.
+        lease_seconds: How long a fetch may keep other processes waiting.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        coordinator: Coordinator,
+        clock: Clock,
+        counters: Counters,
+        *,
+        lease_seconds: float,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.counters = counters
+        self._flights = Flights(clock)
+        self._fetcher = Fetcher(store, Leases(coordinator, lease_seconds), self._flights, clock, counters)
+
+    def read(self, needs: Iterable[Need], loader: Loader, ask: Ask) -> dict[Need, Reading[Record]]:
+        """Answer every need: a value, a stale value with the reason, or a reason.
+
+        Args:
+            needs: Symbols and facets (keys and tables); duplicates cost nothing.
+            loader: Where to get what is missing.
+            ask: Deadlines and demands.
+        """
+        readings: dict[Need, Reading[Record]] = {}
+        self.store.sync()
+        seen_rev = self.store.synced_rev
+        absent = self._from_memory(dict.fromkeys(needs), ask, readings)
+        if not absent:
+            return readings
+        known = self._from_level(absent, ask, readings)
+        if ask.fetch:
+            in_passing = [need for need in absent if need in readings and _in_grace(readings[need], ask)]
+            if in_passing and loader.concurrency:
+                self._refresh_in_passing(in_passing, loader, ask, seen_rev)
+            readings |= self._from_loader(known, loader, ask, seen_rev)
+        for need, before in known.items():
+            if need not in readings:
+                readings[need] = before.reading(need, before.record.failure if before.record else None)
+        self._count_served(absent, known, readings, fetched=ask.fetch)
+        return readings
+
+    def forget_flights(self, needs: Iterable[Need]) -> None:
+        """After an invalidation: whoever asks now starts a new fetch."""
+        self._flights.detach(needs)
+
+    def forget_all_flights(self, tables: Collection[str]) -> None:
+        """After the invalidation of whole tables."""
+        self._flights.detach_all(tables)
+
+    def stop(self) -> None:
+        """Take no further batches; what is being fetched is still written."""
+        self._fetcher.stop()
+
+    def _from_memory(
+        self, needs: Iterable[Need], ask: Ask, readings: dict[Need, Reading[Record]]
+    ) -> list[Need]:
+        """Station 2; returns what memory does not answer."""
+        if ask.force:
+            return list(needs)
+        absent: list[Need] = []
+        monotonic, now = self.clock.monotonic(), self.clock.now()
+        for need in needs:
+            record = self.store.memory.table(need[1]).get(need[0])
+            if record is not None and monotonic < record.fresh_until and _young_enough(record, ask, now):
+                record.hits += 1
+                readings[need] = Reading(need[0], record, Freshness.FRESH, "memory", record.failure)
+            else:
+                absent.append(need)
+        return absent
+
+    def _from_level(
+        self, needs: Collection[Need], ask: Ask, readings: dict[Need, Reading[Record]]
+    ) -> dict[Need, _Known]:
+        """Stations 3 and 4; returns what is known of all that has to be fetched."""
+        known: dict[Need, _Known] = {}
+        now = self.clock.now()
+        for table, keys in by_table(needs).items():
+            records = self.store.load(table, keys)
+            for key in keys:
+                need = (key, table)
+                record = records.get(key)
+                if record is None:
+                    known[need] = _NOTHING
+                    continue
+                freshness = self.store.judge(table, record, now).freshness
+                before = _Known(record, freshness, self.store.level_name)
+                if _settles(record, freshness, ask, now):
+                    readings[need] = before.reading(need, record.failure)
+                else:
+                    known[need] = before
+        return known
+
+    def _from_loader(
+        self, known: Mapping[Need, _Known], loader: Loader, ask: Ask, seen_rev: int
+    ) -> dict[Need, Reading[Record]]:
+        """Stations 5 to 9, for everything in `known`."""
+        readings: dict[Need, Reading[Record]] = {}
+        begun_before = self._flights.begun
+        pending = list(known)
+        while pending:
+            flight, leaders = self._flights.claim(pending)
+            if flight is not None:
+                leaders |= dict.fromkeys(flight.needs, flight)
+                self._depart(flight, loader, ask, seen_rev)
+            again: list[Need] = []
+            for need in pending:
+                leader = leaders[need]
+                until = ask.deadline
+                if ask.soft_deadline is not None and known[need].freshness > Freshness.NONE:
+                    until = min(until, ask.soft_deadline)
+                reading = self._flights.wait(need, leader, until)
+                if reading is None and self.clock.monotonic() >= until:
+                    readings[need] = known[need].reading(need, self._late())
+                elif reading is None or (ask.force and leader.number <= begun_before):
+                    again.append(need)
+                else:
+                    readings[need] = reading
+            pending = again
+        return readings
+
+    def _refresh_in_passing(self, needs: Collection[Need], loader: Loader, ask: Ask, seen_rev: int) -> None:
+        """Fetch behind the answer what was answered within its grace window."""
+        flight, _ = self._flights.claim(needs)
+        if flight is not None:
+            self._depart(flight, loader, ask, seen_rev)
+
+    def _depart(self, flight: Flight, loader: Loader, ask: Ask, seen_rev: int) -> None:
+        trip = Trip(
+            flight,
+            lane=ask.lane,
+            deadline=ask.deadline,
+            seen_rev=seen_rev,
+            began_at=self.clock.now(),
+            force=ask.force,
+        )
+        if loader.concurrency == 0:
+            self._fetcher.fly(trip, loader)
+            return
+        # A thread of its own: the caller may give up at its deadline, the fetch goes on to fill the cache.
+        name = "quotewell-fetch"
+        threading.Thread(target=self._fetcher.fly, args=(trip, loader), name=name, daemon=True).start()
+
+    def _late(self) -> Failure:
+        now = self.clock.now()
+        return Failure("timeout", "no answer in time; the fetch goes on", "", 1, now, now, now)
+
+    def _count_served(
+        self,
+        absent: Collection[Need],
+        known: Mapping[Need, _Known],
+        readings: Mapping[Need, Reading[Record]],
+        *,
+        fetched: bool,
+    ) -> None:
+        for need in absent:
+            reading = readings[need]
+            if need in known and fetched:
+                self.counters.add(need[1], "miss")
+            elif reading.freshness > Freshness.STALE:
+                self.counters.add(need[1], "level_hit")
+            elif reading.failure is not None:
+                self.counters.add(need[1], "negative")
+            if reading.freshness == Freshness.STALE:
+                self.counters.add(need[1], "stale")
+
+
+def _in_grace(reading: Reading[Record], ask: Ask) -> bool:
+    return ask.grace and reading.freshness == Freshness.GRACE
+
+
+def _young_enough(record: Record, ask: Ask, now: float) -> bool:
+    return ask.max_age is None or (record.fetched_at is not None and now - record.fetched_at <= ask.max_age)
+
+
+def _settles(record: Record, freshness: Freshness, ask: Ask, now: float) -> bool:
+    """Whether what the persistent level knows is an answer without a fetch."""
+    if ask.force:
+        return False
+    if freshness >= (Freshness.GRACE if ask.grace else Freshness.FRESH) and _young_enough(record, ask, now):
+        return True
+    return throttled(record, now)

@@ -1,0 +1,218 @@
+"""The two cache levels as one store: memory in front, the persistent level as the source of truth.
+
+Keeps the two in step: what this process writes goes to the persistent level first; what others wrote or
+invalidated is noticed by polling, at most every 50 ms and only when somebody asks. When the persistent level
+is out of order, the store goes on with memory alone and says so once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from quotewell.cache.memory import MemoryCache
+from quotewell.errors import CacheDegradedWarning, CacheError
+from quotewell.freshness import Judgement, Lifetime, SessionTable, judge
+from quotewell.protocols import Clock, Level
+from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Record, Result
+
+__all__ = ["Store", "TablePolicy"]
+
+_POLL_SECONDS = 0.05
+_CLOCK_STEP_SECONDS = 5.0
+_RETRY_LEVEL_SECONDS = 5.0
+
+
+class TablePolicy:
+    """How long the records of one table live.
+
+    Args:
+        lifetime: The table's row of the lifetime table.
+    """
+
+    def __init__(self, lifetime: Lifetime) -> None:
+        self.lifetime = lifetime
+
+    def sessions(self, key: str) -> SessionTable | None:
+        """The session table that applies to `key`."""
+        del key
+
+    def accepts(self, record: Record) -> bool:
+        """Whether the record answers the question that is asked today."""
+        del record
+        return True
+
+    def thaw(self, record: Record) -> Record | None:
+        """A record as it enters memory; None when it cannot be used."""
+        return record
+
+
+class Store:
+    """Both levels, the policies of their tables, and the state of their agreement."""
+
+    def __init__(
+        self, memory: MemoryCache, level: Level, policies: Mapping[str, TablePolicy], clock: Clock
+    ) -> None:
+        self.memory = memory
+        self.level = level
+        self.level_name = level.name
+        self.policies = dict(policies)
+        self._clock = clock
+        self.synced_rev = 0
+        """The persistent level's revision up to which memory is in step."""
+        self.poll_at = 0.0
+        """Monotonic seconds until which memory may be believed without asking the persistent level."""
+        self._clock_offset = clock.now() - clock.monotonic()
+        self._level_retry_at = 0.0
+        self._warned = False
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def sync(self) -> None:
+        """Drop from memory what others have changed; judge all again after a clock step or a suspend."""
+        monotonic = self._clock.monotonic()
+        if monotonic < self.poll_at:
+            return
+        self.poll_at = monotonic + _POLL_SECONDS
+        offset = self._clock.now() - monotonic
+        if abs(offset - self._clock_offset) > _CLOCK_STEP_SECONDS:
+            self._clock_offset = offset
+            self.memory.expire_all()
+        if not self._level_usable():
+            return
+        try:
+            changes = self.level.changes_since(self.synced_rev)
+        except CacheError as error:
+            self._degrade(error)
+            return
+        if changes.keys is None:
+            self.memory.clear()
+        else:
+            for table, keys in changes.keys.items():
+                self.memory.drop(table, keys)
+        self.synced_rev = changes.rev
+
+    def load(self, table: str, keys: Collection[str]) -> dict[str, Record]:
+        """Records from the persistent level, put into memory on the way."""
+        if not self._level_usable():
+            return self._from_memory(table, keys)
+        try:
+            records = self.level.get_many(table, keys)
+        except CacheError as error:
+            self._degrade(error)
+            return self._from_memory(table, keys)
+        return self._admit(table, records.values())
+
+    def rev(self) -> int:
+        """The persistent level's revision; 0 while it is out of order."""
+        if not self._level_usable():
+            return 0
+        try:
+            return self.level.rev()
+        except CacheError as error:
+            self._degrade(error)
+            return 0
+
+    def closes(self, symbols: Collection[str]) -> dict[str, Closes]:
+        """Stored daily closes; none while the persistent level is out of order."""
+        if not self._level_usable():
+            return {}
+        try:
+            return self.level.get_closes(symbols)
+        except CacheError as error:
+            self._degrade(error)
+            return {}
+
+    def judge(self, table: str, record: Record, now: float) -> Judgement:
+        """How usable `record` is at `now` (epoch seconds)."""
+        policy = self.policies[table]
+        if not policy.accepts(record):
+            return Judgement(Freshness.NONE, 0.0)
+        return judge(table, record, policy.lifetime, policy.sessions(record.symbol), now)
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    def write(self, table: str, records: Sequence[Record], *, begun: int) -> None:
+        """Write values through: persistent level first, then memory."""
+        refused: set[str] = set()
+        if self._level_usable():
+            try:
+                before = self.level.rev()
+                refused = self.level.put_many(table, records, begun=begun)
+                self._follow_own_write(before)
+            except CacheError as error:
+                self._degrade(error)
+        self._admit(table, [record for record in records if record.symbol not in refused])
+
+    def write_closes(self, closes: Sequence[Closes]) -> None:
+        """Store series of daily closes; they stay out of memory."""
+        if self._level_usable():
+            try:
+                self.level.put_closes(closes)
+            except CacheError as error:
+                self._degrade(error)
+
+    def write_failures(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
+        """Remember failures beside the last good values."""
+        if self._level_usable():
+            try:
+                before = self.level.rev()
+                self.level.fail_many(table, failures, begun=begun)
+                self._follow_own_write(before)
+            except CacheError as error:
+                self._degrade(error)
+            else:
+                return
+        known = self.memory.table(table)
+        record_type = RECORD_TYPES.get(table, Result)
+        for key, failure in failures.items():
+            record = known.get(key) or record_type(symbol=key)
+            self._admit(table, [msgspec.structs.replace(record, failure=failure)])
+
+    def invalidate(self, table: str, keys: Collection[str] | None, *, hard: bool) -> int:
+        """Invalidate in both levels; return the number of records it concerned.
+
+        Raises:
+            CacheError: When the persistent level, and so the other processes, could not be reached.
+        """
+        forget = self.level.delete_many if hard else self.level.invalidate_many
+        count = forget(table, keys)
+        self.memory.drop(table, keys)
+        return count
+
+    def _admit(self, table: str, records: Collection[Record]) -> dict[str, Record]:
+        policy = self.policies[table]
+        wall, monotonic = self._clock.now(), self._clock.monotonic()
+        admitted: dict[str, Record] = {}
+        for stored in records:
+            record = policy.thaw(stored)
+            if record is None:
+                continue
+            judgement = self.judge(table, record, wall)
+            fresh = judgement.freshness == Freshness.FRESH
+            record.fresh_until = monotonic + (judgement.fresh_until - wall) if fresh else 0.0
+            admitted[record.symbol] = record
+        self.memory.put_many(table, admitted.values())
+        return admitted
+
+    def _from_memory(self, table: str, keys: Collection[str]) -> dict[str, Record]:
+        known = self.memory.table(table)
+        return {key: known[key] for key in keys if key in known}
+
+    def _follow_own_write(self, before: int) -> None:
+        """Skip the poll for our own write: nobody else wrote between the two revisions."""
+        if self.synced_rev == before and self.level.rev() == before + 1:
+            self.synced_rev = before + 1
+
+    # ------------------------------------------------------------------------------------- out of order
+
+    def _level_usable(self) -> bool:
+        return self._clock.monotonic() >= self._level_retry_at
+
+    def _degrade(self, error: CacheError) -> None:
+        self._level_retry_at = self._clock.monotonic() + _RETRY_LEVEL_SECONDS
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{error}; going on with memory alone", CacheDegradedWarning, stacklevel=2)

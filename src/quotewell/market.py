@@ -1,0 +1,72 @@
+"""The engine's loader over the providers: plan, ask, check, fall back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from quotewell.cache.loading import Batch, Miss, by_table
+from quotewell.cache.store import Store
+from quotewell.prefetch import plan
+from quotewell.protocols import Call, Clock, Fetched, Lane
+from quotewell.providers.chain import Chain
+from quotewell.providers.validate import check, held_back
+from quotewell.records import Need, Record
+
+__all__ = ["MarketLoader"]
+
+
+class MarketLoader:
+    """Asks each provider in turn for what is still missing, and once more, together, for what it left out.
+
+    Args:
+        chain: The providers in order.
+        store: What is known, for the border checks.
+        clock: The time.
+        concurrency: Requests at a time.
+    """
+
+    def __init__(self, chain: Chain, store: Store, clock: Clock, *, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self._chain = chain
+        self._store = store
+        self._clock = clock
+
+    def batches(self, attempt: int, missing: Mapping[Need, Miss | None]) -> Sequence[Batch] | None:
+        """Even attempts ask the next provider, odd ones ask the same for what it has left out."""
+        position, again = divmod(attempt, 2)
+        if position >= len(self._chain):
+            return None
+        provider = list(self._chain.providers)[position]
+        needs = [
+            need
+            for need, miss in missing.items()
+            if not again or (miss is not None and miss.kind == "omitted" and miss.source == provider)
+        ]
+        if not needs:
+            return []
+        return [
+            Batch(call.needs, provider, partial(self._fetch, call))
+            for call in plan(needs, self._chain.endpoints(position))
+        ]
+
+    def _fetch(self, call: Call, needs: frozenset[Need], lane: Lane, deadline: float) -> Fetched:
+        wanted = {symbol for symbol, _ in needs}
+        symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
+        fetched = self._chain.fetch(Call(call.endpoint, symbols, needs), lane=lane, deadline=deadline)
+        checked = check(fetched, self._known(fetched), self._clock.now())
+        suspects = held_back(checked)
+        if suspects:
+            # The old values again, with the price that was refused beside them.
+            self._store.write("quote", suspects, begun=self._store.rev())
+        return checked
+
+    def _known(self, fetched: Fetched) -> dict[Need, Record]:
+        """What the border checks compare new quotes with."""
+        symbols = [symbol for symbol, facet in fetched.found if facet == "quote"]
+        needs = [(symbol, facet) for symbol in symbols for facet in ("quote", "profile")]
+        return {
+            (symbol, table): record
+            for table, keys in by_table(needs).items()
+            for symbol, record in self._store.load(table, keys).items()
+        }

@@ -1,0 +1,181 @@
+"""Reading facets in bulk: one plan for any mix of symbols and facets, betas computed from history.
+
+The readers return the reason for a gap as data; `service.TickerService` adds what single callers expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
+
+from quotewell.cache.readthrough import Ask, ReadThrough
+from quotewell.market import MarketLoader
+from quotewell.protocols import Clock, Lane
+from quotewell.providers.chain import Chain
+from quotewell.records import (
+    Closes,
+    Dividend,
+    Facet,
+    Freshness,
+    Fx,
+    History,
+    Need,
+    Profile,
+    Quote,
+    Rate,
+    Reading,
+    Record,
+    Risk,
+)
+from quotewell.risks import RiskLoader
+from quotewell.settings import Settings
+from quotewell.symbols import normalise
+
+__all__ = ["Readers"]
+
+
+class Readers:
+    """Bulk readers over the read-through engine; satisfies `protocols.TickerSource`.
+
+    Args:
+        engine: The read-through engine over both cache levels.
+        chain: The providers.
+        clock: The time.
+        settings: Timeouts, benchmark, and whether providers may be asked.
+    """
+
+    def __init__(self, *, engine: ReadThrough, chain: Chain, clock: Clock, settings: Settings) -> None:
+        self.settings = settings
+        self.engine = engine
+        self._store = engine.store
+        self._clock = clock
+        self._market = MarketLoader(chain, engine.store, clock, concurrency=settings.yahoo_concurrency)
+
+    def now(self) -> float:
+        """The valuation instant of this source: now."""
+        return self._clock.now()
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:
+        """Prices by canonical symbol; every asked symbol has a reading."""
+        return cast("dict[str, Reading[Quote]]", self._facet("quote", symbols))
+
+    def profiles(self, symbols: Iterable[str]) -> dict[str, Reading[Profile]]:
+        """Names and types by canonical symbol."""
+        return cast("dict[str, Reading[Profile]]", self._facet("profile", symbols))
+
+    def risks(self, symbols: Iterable[str]) -> dict[str, Reading[Risk]]:
+        """Betas by canonical symbol."""
+        return cast("dict[str, Reading[Risk]]", self._facet("risk", symbols))
+
+    def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
+        """Dividend yields and events by canonical symbol."""
+        return cast("dict[str, Reading[Dividend]]", self._facet("dividend", symbols))
+
+    def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
+        """Points of the risk-free curve by symbol."""
+        return cast("dict[str, Reading[Rate]]", self._facet("rate", symbols))
+
+    def fx(self, symbols: Iterable[str]) -> dict[str, Reading[Fx]]:
+        """Exchange rates by pair."""
+        return cast("dict[str, Reading[Fx]]", self._facet("fx", symbols))
+
+    def history(self, symbols: Iterable[str]) -> dict[str, Reading[History]]:
+        """Coverage of the stored daily bars by canonical symbol."""
+        return cast("dict[str, Reading[History]]", self._facet("history", symbols))
+
+    def closes(self, symbols: Iterable[str]) -> dict[str, Closes]:
+        """Daily closes by canonical symbol, adjusted for splits; symbols without any are left out."""
+        readings = self.history(symbols)
+        return self.stored_closes([symbol for symbol, reading in readings.items() if reading.usable])
+
+    def stored_closes(self, symbols: Collection[str]) -> dict[str, Closes]:
+        """`closes`, without asking a provider."""
+        return self._store.closes(symbols)
+
+    def peek(self, needs: Iterable[Need]) -> dict[Need, Reading[Record]]:
+        """What the cache knows, without asking a provider."""
+        ask = Ask(deadline=self._clock.monotonic(), fetch=False)
+        return self.engine.read(needs, self._market, ask)
+
+    def freshness_at(self, facet: str, record: Record, instant: float) -> Freshness:
+        """How usable `record` would have been at `instant` (epoch seconds)."""
+        return self._store.judge(facet, record, instant).freshness
+
+    def read(
+        self,
+        needs: Iterable[Need],
+        *,
+        timeout: float | None = None,
+        max_age: float | None = None,
+        grace: bool = True,
+        lane: Lane = Lane.INTERACTIVE,
+        force: bool = False,
+    ) -> dict[Need, Reading[Record]]:
+        """Answer any mix of symbols and facets with one plan.
+
+        Args:
+            needs: Canonical symbols and facets.
+            timeout: Seconds to wait at most. Default: `settings.soft_timeout` where a stale value is at hand,
+                else `settings.get_timeout`.
+            max_age: Accept nothing that was fetched longer ago (seconds).
+            grace: Whether values in their grace window are good enough.
+            lane: Who is asking, for the rate budget.
+            force: Fetch whatever is cached.
+        """
+        wanted = dict.fromkeys(needs)
+        start = self._clock.monotonic()
+        seconds = self.settings.get_timeout if timeout is None else timeout
+        soft = start + self.settings.soft_timeout if timeout is None and not force else None
+        ask = Ask(
+            deadline=start + seconds,
+            soft_deadline=soft,
+            lane=lane,
+            grace=grace,
+            max_age=max_age,
+            fetch=not self.settings.offline,
+            force=force,
+        )
+        derived = [need for need in wanted if need[1] == "risk"]
+        raw = dict.fromkeys(need for need in wanted if need[1] != "risk")
+        if derived and ask.fetch:
+            raw |= dict.fromkeys(self._basis_of(derived, ask))
+        readings = self.engine.read(raw, self._market, ask) if raw else {}
+        if derived:
+            readings |= self._risk_readings(derived, ask)
+        return {need: readings[need] for need in wanted}
+
+    def _facet(self, facet: Facet, symbols: Iterable[str]) -> dict[str, Reading[Record]]:
+        names = [normalise(symbol) for symbol in symbols]
+        readings = self.read([(name, facet) for name in names])
+        return {name: readings[name, facet] for name in names}
+
+    def _basis_of(self, derived: Sequence[Need], ask: Ask) -> list[Need]:
+        """What the betas that are not fresh have to be computed from."""
+        known = self.peek(derived)
+        enough = Freshness.GRACE if ask.grace else Freshness.FRESH
+        missing = [need[0] for need in derived if ask.force or known[need].freshness < enough]
+        if not missing:
+            return []
+        if self.settings.beta == "provider":
+            return [(symbol, "profile") for symbol in missing]
+        others = [symbol for symbol in missing if symbol != self.settings.benchmark]
+        return [(symbol, "history") for symbol in [*others, self.settings.benchmark]] if others else []
+
+    def _risk_readings(self, derived: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
+        loader = RiskLoader(
+            self.settings.benchmark,
+            self._cached_closes,
+            self._cached_profiles,
+            self._clock.now,
+            stated=self.settings.beta == "provider",
+        )
+        return self.engine.read(derived, loader, ask)
+
+    def _cached_closes(self, symbols: Collection[str]) -> Mapping[str, Closes]:
+        """The basis of betas; the plan has just fetched it, so what is missing could not be had."""
+        readings = self.peek([(symbol, "history") for symbol in symbols])
+        return self.stored_closes([need[0] for need, reading in readings.items() if reading.usable])
+
+    def _cached_profiles(self, symbols: Collection[str]) -> Mapping[str, Reading[Profile]]:
+        readings = self.peek([(symbol, "profile") for symbol in symbols])
+        return {need[0]: cast("Reading[Profile]", reading) for need, reading in readings.items()}

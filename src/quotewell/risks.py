@@ -1,0 +1,156 @@
+"""Betas from stored closes: the derived facet `risk`.
+
+A beta costs no request of its own; it is computed from the `history` of the symbol and of the benchmark.
+Which beta is used when is told in `docs/lifetimes.md`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from quotewell.cache.loading import Batch, Miss
+from quotewell.calendars import close_of
+from quotewell.errors import ProviderError
+from quotewell.protocols import Fetched, Lane
+from quotewell.records import Closes, Need, Profile, Reading, Risk
+
+__all__ = ["RiskLoader", "compute_risks", "stated_risk"]
+
+History = Callable[[Collection[str]], Mapping[str, Closes]]
+Profiles = Callable[[Collection[str]], Mapping[str, Reading[Profile]]]
+
+
+class RiskLoader:
+    """Computes missing betas in the calling thread.
+
+    Args:
+        benchmark: The symbol that returns are regressed on.
+        stated: Whether the provider's own beta is preferred (`--beta provider`).
+        history: Daily closes that are in the cache.
+        profiles: Profiles that are in the cache; they carry the provider's stated beta.
+        now: The valuation instant: no close after it is used.
+    """
+
+    concurrency = 0
+
+    def __init__(
+        self, benchmark: str, history: History, profiles: Profiles, now: Callable[[], float], *, stated: bool
+    ) -> None:
+        self._benchmark = benchmark
+        self._history = history
+        self._profiles = profiles
+        self._now = now
+        self._stated = stated
+
+    def batches(self, attempt: int, missing: Mapping[Need, Miss | None]) -> Sequence[Batch] | None:
+        """All in one batch: the benchmark's returns are shared."""
+        if attempt:
+            return None
+        return [Batch(frozenset(missing), "computed", self._compute)]
+
+    def _compute(self, needs: frozenset[Need], lane: Lane, deadline: float) -> Fetched:
+        del lane, deadline  # nothing here waits for the network
+        symbols = sorted(symbol for symbol, _ in needs)
+        now = self._now()
+        risks: dict[str, Risk] = {}
+        reasons: dict[str, str] = {}
+        if self._stated:
+            risks = self._from_profiles(symbols, now)
+            reasons = dict.fromkeys(symbols, "no provider states a beta")
+        else:
+            closes = self._history([*symbols, self._benchmark])
+            risks, reasons = compute_risks(symbols, self._benchmark, closes, now)
+            risks |= self._from_profiles([s for s in symbols if s not in risks], now, single_stocks=True)
+        return Fetched(
+            found={(symbol, "risk"): risk for symbol, risk in risks.items()},
+            failed={
+                (symbol, "risk"): ProviderError("computed", "insufficient", reasons[symbol])
+                for symbol in symbols
+                if symbol not in risks
+            },
+        )
+
+    def _from_profiles(
+        self, symbols: Collection[str], now: float, *, single_stocks: bool = False
+    ) -> dict[str, Risk]:
+        if not symbols:
+            return {}
+        found: dict[str, Risk] = {}
+        for symbol, reading in self._profiles(symbols).items():
+            risk = stated_risk(reading, self._benchmark, now)
+            if risk is not None and (
+                not single_stocks or (reading.record and reading.record.type == "stock")
+            ):
+                found[symbol] = risk
+        return found
+
+
+def stated_risk(reading: Reading[Profile], benchmark: str, now: float) -> Risk | None:
+    """The provider's own beta, of unknown method and benchmark; None if it states none."""
+    profile = reading.record
+    if profile is None or profile.stated_beta is None:
+        return None
+    return Risk(
+        symbol=profile.symbol,
+        source=profile.source,
+        as_of=profile.fetched_at,
+        fetched_at=now,
+        beta=profile.stated_beta,
+        method="stated",
+        benchmark=benchmark,
+    )
+
+
+def compute_risks(
+    symbols: Sequence[str], benchmark: str, closes: Mapping[str, Closes], now: float
+) -> tuple[dict[str, Risk], dict[str, str]]:
+    """Betas of `symbols` against `benchmark` from daily closes, and the reasons where there is none.
+
+    Args:
+        symbols: Canonical symbols.
+        benchmark: The benchmark's symbol; its own beta is 1 by identity.
+        closes: Daily closes by symbol, the benchmark's among them.
+        now: The valuation instant (epoch seconds); bars that close later are left out.
+    """
+    from quotewell.analytics import beta as regression  # noqa: PLC0415  numpy, not on the way of a quote
+
+    risks: dict[str, Risk] = {}
+    reasons: dict[str, str] = {}
+    if benchmark in symbols:
+        risks[benchmark] = Risk(
+            symbol=benchmark, source="computed", as_of=now, fetched_at=now,
+            beta=1.0, method="identity", benchmark=benchmark,
+        )  # fmt: skip
+    wanted = [symbol for symbol in symbols if symbol != benchmark]
+    market = closes.get(benchmark)
+    if market is None:
+        reasons = dict.fromkeys(wanted, f"no history of the benchmark {benchmark}")
+        return risks, reasons
+    days = [day for day in market.dates if close_of(dt.date.fromordinal(day)) <= now]
+    days = days[-(regression.WINDOW + 1) :]
+    known = [symbol for symbol in wanted if symbol in closes]
+    reasons = {symbol: "no history" for symbol in wanted if symbol not in closes}
+    series = [(closes[symbol].dates, closes[symbol].closes) for symbol in [benchmark, *known]]
+    returns = regression.simple_returns(regression.aligned_closes(series, days))
+    fit = regression.ols(returns[1:], returns[0])
+    for row, symbol in enumerate(known):
+        n = int(fit.n[row])
+        if n < regression.MINIMUM:
+            reasons[symbol] = f"{n} returns in common with {benchmark}, {regression.MINIMUM} are needed"
+            continue
+        risks[symbol] = Risk(
+            symbol=symbol,
+            source=closes[symbol].source,
+            as_of=close_of(dt.date.fromordinal(days[-1])),
+            fetched_at=now,
+            beta=float(fit.beta[row]),
+            method="ols_daily",
+            benchmark=benchmark,
+            window_start=close_of(dt.date.fromordinal(days[0])),
+            window_end=close_of(dt.date.fromordinal(days[-1])),
+            n=n,
+            standard_error=float(fit.standard_error[row]),
+            r_squared=float(fit.r_squared[row]),
+        )
+    return risks, reasons

@@ -1,0 +1,328 @@
+"""`TickerService`: price, beta and the rest of a ticker, from one place.
+
+A thin user of the read-through engine: it turns symbols into needs, asks, and turns readings into the
+answers that callers expect. `get_*` raise where there is no value; the readers (`quotes`, `risks`, …) return
+the reason as data.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable
+from types import TracebackType
+from typing import Any, Self, cast
+
+import msgspec
+
+from quotewell.cache.readthrough import ReadThrough
+from quotewell.cache.stats import CacheStats, Counters
+from quotewell.errors import DataUnavailable, StaleDataWarning
+from quotewell.prefetch import PrefetchReport, outcome_of
+from quotewell.protocols import Clock, Coordinator, Lane, Pause
+from quotewell.providers.chain import Chain
+from quotewell.readers import Readers
+from quotewell.records import FACETS, Facet, Freshness, Need, Quote, Reading, Record, Risk, TickerData
+from quotewell.settings import Settings
+from quotewell.symbols import normalise
+
+__all__ = ["TICKER_FACETS", "TickerService"]
+
+TICKER_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend")
+"""What `get_ticker_data` and `prefetch` bring for a symbol unless told otherwise."""
+
+
+class TickerService(Readers):
+    """The single source of truth for ticker data; made by `quotewell.open()`.
+
+    Thread-safe. A context manager: closing writes out and releases files.
+
+    Args:
+        engine: The read-through engine over both cache levels.
+        chain: The providers.
+        coordinator: Leases, budgets and usage counts.
+        clock: The time.
+        counters: Event counts of the engine.
+        settings: Timeouts, benchmark, and whether providers may be asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: ReadThrough,
+        chain: Chain,
+        coordinator: Coordinator,
+        clock: Clock,
+        counters: Counters,
+        settings: Settings,
+    ) -> None:
+        super().__init__(engine=engine, chain=chain, clock=clock, settings=settings)
+        self._chain = chain
+        self._coordinator = coordinator
+        self._counters = counters
+        self._warned: set[str] = set()
+        # Bound once: every attribute look-up on the way of a hit is a quarter of its cost.
+        self._monotonic = clock.monotonic
+        self._hot_quotes = cast("dict[str, Quote]", self._store.memory.table("quote"))
+        self._hot_risks = cast("dict[str, Risk]", self._store.memory.table("risk"))
+
+    # ------------------------------------------------------------------------------------- single values
+
+    def get_price(self, symbol: str, *, timeout: float | None = None, max_age: float | None = None) -> float:
+        """The last price of `symbol` in its currency's major unit.
+
+        Serves a stale price when none younger can be had, with a `StaleDataWarning` once a symbol.
+
+        Args:
+            symbol: Any spelling of a ticker.
+            timeout: Seconds to wait at most.
+            max_age: Accept no price that was fetched longer ago (seconds).
+
+        Raises:
+            DataUnavailable: There is no usable price, or none younger than `max_age`.
+            SymbolError: `symbol` cannot be a ticker.
+        """
+        quote = self._hot_quotes.get(symbol)
+        if quote is not None and max_age is None:
+            monotonic = self._monotonic()
+            if monotonic < quote.fresh_until and monotonic < self._store.poll_at:
+                quote.hits += 1
+                if quote.last is not None:
+                    return quote.last
+        record = self._required(symbol, "quote", timeout, max_age)
+        price = cast("Quote", record).last
+        if price is None:
+            raise DataUnavailable(record.symbol, "quote", "the record has no price")
+        return price
+
+    def get_beta(self, symbol: str, *, timeout: float | None = None, max_age: float | None = None) -> float:
+        """The beta of `symbol` against `settings.benchmark`; as `get_price` for the rest.
+
+        Raises:
+            DataUnavailable: There is no usable beta, or none younger than `max_age`.
+            SymbolError: `symbol` cannot be a ticker.
+        """
+        risk = self._hot_risks.get(symbol)
+        if risk is not None and max_age is None:
+            monotonic = self._monotonic()
+            if monotonic < risk.fresh_until and monotonic < self._store.poll_at:
+                risk.hits += 1
+                if risk.beta is not None:
+                    return risk.beta
+        record = self._required(symbol, "risk", timeout, max_age)
+        beta = cast("Risk", record).beta
+        if beta is None:
+            raise DataUnavailable(record.symbol, "risk", "the record has no beta")
+        return beta
+
+    def get_ticker_data(self, symbol: str, *, timeout: float | None = None) -> TickerData:
+        """All that is known of `symbol`: a record with provenance for each facet, or the reason for its gap.
+
+        Raises:
+            SymbolError: `symbol` cannot be a ticker.
+        """
+        name = normalise(symbol)
+        readings = self.read([(name, facet) for facet in TICKER_FACETS], timeout=timeout)
+        found: dict[str, Any] = {}
+        failures: dict[Facet, Any] = {}
+        for facet in TICKER_FACETS:
+            reading = readings[name, facet]
+            if reading.record is not None:
+                found[facet] = msgspec.structs.replace(reading.record, provenance=reading.provenance)
+            if reading.failure is not None:
+                failures[facet] = reading.failure
+        return TickerData(symbol=name, failures=failures, **found)
+
+    def get_many(
+        self, symbols: Iterable[str], *, timeout: float | None = None, max_age: float | None = None
+    ) -> dict[str, Quote | None]:
+        """Quotes of many symbols in one go, by the symbols as given; None where there is no usable one.
+
+        The reasons for gaps are in `quotes`. The records are the cache's own: read-only.
+
+        Raises:
+            SymbolError: One of `symbols` cannot be a ticker.
+        """
+        asked = list(symbols)
+        found: dict[str, Quote | None] = dict.fromkeys(asked)
+        absent: list[str] = asked
+        monotonic = self._monotonic()
+        if max_age is None and monotonic < self._store.poll_at:
+            absent = []
+            hot = self._hot_quotes
+            for symbol in asked:
+                quote = hot.get(symbol)
+                if quote is not None and monotonic < quote.fresh_until:
+                    quote.hits += 1
+                    found[symbol] = quote
+                else:
+                    absent.append(symbol)
+        if absent:
+            names = {symbol: normalise(symbol) for symbol in absent}
+            needs = [(name, "quote") for name in names.values()]
+            readings = self.read(needs, timeout=timeout, max_age=max_age)
+            for symbol, name in names.items():
+                found[symbol] = cast("Quote | None", readings[name, "quote"].record)
+        return found
+
+    # ----------------------------------------------------------------------------------- bulk operations
+
+    def prefetch(
+        self,
+        what: Iterable[str | Need],
+        *,
+        timeout: float | None = None,
+        lane: Lane = Lane.PREFETCH,
+    ) -> PrefetchReport:
+        """Fetch in one plan all that is missing or no longer fresh.
+
+        Args:
+            what: Symbols (their quote, profile, beta and dividend), or needs `(symbol, facet)`.
+            timeout: Seconds to wait at most; default `settings.prefetch_timeout`.
+            lane: Who is asking, for the rate budget.
+
+        Returns:
+            The outcome of every need, and the requests it took.
+
+        Raises:
+            SymbolError: One of the symbols cannot be a ticker.
+        """
+        return self._bulk(what, timeout, lane, force=False)
+
+    def refresh(self, what: Iterable[str | Need], *, timeout: float | None = None) -> PrefetchReport:
+        """Fetch again, however fresh; the old value stays until the new one is there.
+
+        Arguments, result and errors are those of `prefetch`; a value that could not be had anew is `kept`.
+        """
+        return self._bulk(what, timeout, Lane.INTERACTIVE, force=True)
+
+    def invalidate(
+        self, symbols: Iterable[str], *, facets: Collection[Facet] | None = None, hard: bool = False
+    ) -> int:
+        """Distrust what is cached, in this and every other process.
+
+        Args:
+            symbols: Any spelling of tickers.
+            facets: Which facets; default all.
+            hard: Forget values and failures. Otherwise the next read fetches, and the old value is kept for
+                the case that the fetch fails.
+
+        Returns:
+            How many records it concerned.
+
+        Raises:
+            CacheError: The persistent level could not be reached.
+        """
+        names = [normalise(symbol) for symbol in symbols]
+        count = 0
+        for facet in FACETS if facets is None else facets:
+            count += self._store.invalidate(facet, names, hard=hard)
+        self.engine.forget_flights(
+            [(name, facet) for name in names for facet in (FACETS if facets is None else facets)]
+        )
+        return count
+
+    def clear_cache(self) -> int:
+        """Forget every value and failure of every facet, in all levels; return how many records there were.
+
+        Raises:
+            CacheError: The persistent level could not be reached.
+        """
+        count = sum(self._store.invalidate(facet, None, hard=True) for facet in FACETS)
+        self.engine.forget_all_flights(FACETS)
+        self._warned.clear()
+        return count
+
+    def cache_stats(self) -> CacheStats:
+        """Counts by facet since this service was opened, and what the levels hold.
+
+        Raises:
+            CacheError: The persistent level could not be reached.
+        """
+        memory = self._store.memory
+        level = self._store.level.stats()
+        tables = sorted({*self._counters.tables(), *(facet for facet in FACETS if memory.hits(facet))})
+        return CacheStats(
+            facets={table: self._counters.facet(table, memory.hits(table)) for table in tables},
+            memory_records=len(memory),
+            evictions=memory.evictions,
+            level=self._store.level_name,
+            level_records=level.records,
+            level_bytes=level.bytes,
+            requests=self.requests,
+        )
+
+    @property
+    def requests(self) -> int:
+        """Requests sent to providers so far, handshakes not counted."""
+        return self._chain.requests
+
+    def pauses(self) -> dict[str, Pause | None]:
+        """For each provider, in order: the pause that it has asked for, if one is in force."""
+        return {name: self._coordinator.paused(name) for name in self._chain.providers}
+
+    def close(self) -> None:
+        """Stop fetching, write usage counts out, release files and connections; may be called twice."""
+        self.engine.stop()
+        self._chain.close()
+        self._coordinator.close()
+        self._store.level.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------- inside
+
+    def _required(self, symbol: str, facet: Facet, timeout: float | None, max_age: float | None) -> Record:
+        name = normalise(symbol)
+        reading = self.read([(name, facet)], timeout=timeout, max_age=max_age)[name, facet]
+        record = reading.record
+        if record is None:
+            reason = reading.failure.reason if reading.failure else "not cached, and no provider was asked"
+            raise DataUnavailable(name, facet, reason)
+        age = self._clock.now() - (record.fetched_at or 0.0)
+        if max_age is not None and age > max_age:
+            raise DataUnavailable(
+                name, facet, f"nothing younger than {max_age:g} s could be had", stale=record
+            )
+        if reading.freshness == Freshness.STALE:
+            self._warn_stale(name, facet, age, reading)
+        return record
+
+    def _warn_stale(self, name: str, facet: Facet, age: float, reading: Reading[Record]) -> None:
+        if name not in self._warned:
+            self._warned.add(name)
+            reason = f": {reading.failure.reason}" if reading.failure else ""
+            text = f"{name}: serving a {facet} fetched {age:.0f} s ago{reason}"
+            warnings.warn(text, StaleDataWarning, stacklevel=4)
+
+    def _bulk(
+        self, what: Iterable[str | Need], timeout: float | None, lane: Lane, *, force: bool
+    ) -> PrefetchReport:
+        start, requests = self._monotonic(), self.requests
+        readings = self.read(
+            _needs(what),
+            timeout=self.settings.prefetch_timeout if timeout is None else timeout,
+            grace=False,
+            lane=lane,
+            force=force,
+        )
+        return PrefetchReport(
+            outcomes={need: outcome_of(reading) for need, reading in readings.items()},
+            requests=self.requests - requests,
+            seconds=self._monotonic() - start,
+        )
+
+
+def _needs(what: Iterable[str | Need]) -> dict[Need, None]:
+    needs: dict[Need, None] = {}
+    for item in what:
+        if isinstance(item, str):
+            needs.update(dict.fromkeys((normalise(item), facet) for facet in TICKER_FACETS))
+        else:
+            needs[normalise(item[0]), item[1]] = None
+    return needs

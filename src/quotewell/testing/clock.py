@@ -1,0 +1,80 @@
+"""A clock that only moves when it is told to, so that tests of lifetimes and waits never sleep."""
+
+from __future__ import annotations
+
+import threading
+
+__all__ = ["ManualClock"]
+
+_SLICE = 0.001
+
+
+class ManualClock:
+    """A `protocols.Clock` that is moved by hand; thread-safe.
+
+    `sleep` moves the clock instead of blocking. `wait` gives other threads a little real time to notify: it
+    waits on the condition in real slices of one millisecond, `patience` seconds of them at most, and
+
+    - returns True as soon as it is notified; the clock has not moved;
+    - returns False as soon as somebody else has moved the clock past the end of the wait;
+    - else moves the clock to the end of the wait (by the asked seconds, less what others moved it meanwhile)
+      and returns False. A wait without a limit (`None`) returns False without moving the clock, as a spurious
+      wake-up would: the caller checks what it waits for and waits again.
+
+    Args:
+        now: Wall time to start at, epoch seconds; by default a Wednesday, half an hour after New York opened.
+        monotonic: Monotonic seconds to start at.
+        patience: Real seconds that a `wait` which nobody notifies takes.
+    """
+
+    def __init__(
+        self, now: float = 1_736_953_200.0, monotonic: float = 0.0, *, patience: float = 0.05
+    ) -> None:
+        self._now = now
+        self._monotonic = monotonic
+        self._slices = max(1, round(patience / _SLICE))
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Wall time in epoch seconds."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Monotonic seconds."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Move both times by `seconds`.
+
+        Raises:
+            ValueError: When `seconds` is negative; `set_wall` sets a wall clock back.
+        """
+        if seconds < 0:
+            raise ValueError(f"monotonic time cannot go back by {-seconds} s")
+        with self._lock:
+            self._now += seconds
+            self._monotonic += seconds
+
+    def set_wall(self, now: float) -> None:
+        """Set the wall time only, forward or back, as an administrator or a suspended machine does."""
+        with self._lock:
+            self._now = now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Move both times by `seconds`; never blocks."""
+        self.advance(max(seconds, 0.0))
+
+    def wait(self, condition: threading.Condition, seconds: float | None) -> bool:
+        """Wait on `condition`, which the caller holds, as the class describes; False when not notified."""
+        deadline = None if seconds is None else self._monotonic + seconds
+        for _ in range(self._slices):
+            if condition.wait(_SLICE):
+                return True
+            if deadline is not None and self._monotonic >= deadline:
+                return False
+        if deadline is not None:
+            with self._lock:
+                rest = max(deadline - self._monotonic, 0.0)
+                self._now += rest
+                self._monotonic += rest
+        return False

@@ -1,0 +1,159 @@
+"""From settings to a running service; only this file names concrete levels, coordinators and providers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from quotewell.cache.memory import MemoryCache
+from quotewell.cache.memory_level import MemoryLevel
+from quotewell.cache.readthrough import ReadThrough
+from quotewell.cache.stats import Counters
+from quotewell.cache.store import Store, TablePolicy
+from quotewell.clock import SystemClock
+from quotewell.coordination.local import LocalCoordinator
+from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
+from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
+from quotewell.protocols import Clock, Coordinator, Level, Provider
+from quotewell.providers.chain import Chain
+from quotewell.records import Record, Risk
+from quotewell.service import TickerService
+from quotewell.settings import Settings, load_settings
+
+__all__ = ["connect", "open"]
+
+
+def open(**arguments: Any) -> TickerService:
+    """Open the ticker service.
+
+    Args:
+        **arguments: Fields of `settings.Settings`; they win over environment and config file.
+
+    Returns:
+        A context manager; close it, or use `with`.
+
+    Raises:
+        UsageError: A setting is unknown or has a wrong value.
+    """
+    return connect(load_settings(arguments))
+
+
+def connect(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    providers: Sequence[Provider] | None = None,
+    stores: tuple[Level, Coordinator] | None = None,
+) -> TickerService:
+    """A service with exactly these settings.
+
+    Args:
+        settings: What to build.
+        clock: Another clock than the system's.
+        providers: Instead of those that the settings name.
+        stores: Persistent level and coordinator instead of those that the settings name.
+    """
+    clock = SystemClock() if clock is None else clock
+    level, coordinator = _stores(settings, clock) if stores is None else stores
+    table = lifetimes(settings.lifetimes)
+    policies: dict[str, TablePolicy] = {facet: _FacetPolicy(lifetime) for facet, lifetime in table.items()}
+    policies["risk"] = _RiskPolicy(table["risk"], settings)
+    counters = Counters()
+    store = Store(MemoryCache(settings.memory_records), level, policies, clock)
+    engine = ReadThrough(store, coordinator, clock, counters, lease_seconds=settings.lease_seconds)
+    chain = Chain(_providers(settings, coordinator, clock) if providers is None else providers, clock)
+    return TickerService(
+        engine=engine, chain=chain, coordinator=coordinator, clock=clock, counters=counters, settings=settings
+    )
+
+
+class _FacetPolicy(TablePolicy):
+    def sessions(self, key: str) -> SessionTable | None:
+        return session_table(key)
+
+
+class _RiskPolicy(_FacetPolicy):
+    """A beta answers only if it was made as today's settings ask."""
+
+    def __init__(self, lifetime: Lifetime, settings: Settings) -> None:
+        super().__init__(lifetime)
+        self._benchmark = settings.benchmark
+        self._stated = settings.beta == "provider"
+
+    def accepts(self, record: Record) -> bool:
+        if not isinstance(record, Risk) or record.fetched_at is None:
+            return True
+        return record.benchmark == self._benchmark and (not self._stated or record.method != "ols_daily")
+
+
+def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
+    url = settings.cache_url
+    if url == "memory://":
+        return MemoryLevel(clock), LocalCoordinator(clock)
+    if url is not None:
+        scheme = url.partition("://")[0]
+        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint="memory:// or leave it unset")
+    folder = settings.cache_folder
+    try:
+        return _on_disk(folder, clock)
+    except CacheError as error:
+        text = f"{error}; this process keeps its values in memory alone"
+        warnings.warn(text, CacheDegradedWarning, stacklevel=4)
+        return MemoryLevel(clock), LocalCoordinator(clock)
+
+
+def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
+    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+    from quotewell.coordination.sqlite import SqliteCoordinator  # noqa: PLC0415  likewise
+
+    return SqliteLevel(folder / "cache.db", clock), SqliteCoordinator(folder / "state.db", clock)
+
+
+def _providers(settings: Settings, coordinator: Coordinator, clock: Clock) -> list[Provider]:
+    made: list[Provider] = []
+    for name in settings.providers:
+        maker = _MAKERS.get(name)
+        if maker is None:
+            raise UsageError(f"providers: no provider {name!r}", hint=f"one of {', '.join(_MAKERS)}")
+        provider = maker(settings, coordinator, clock)
+        if provider is not None:
+            made.append(provider)
+    return made
+
+
+# Each provider is imported when it is configured: yahoo alone would double the cost of a look-up.
+
+
+def _yahoo(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider:
+    from quotewell.providers.yahoo import YahooProvider  # noqa: PLC0415
+
+    return YahooProvider(settings, coordinator, clock)
+
+
+def _fmp(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider | None:
+    if settings.fmp_api_key is None:
+        return None
+    from quotewell.providers.fmp import FmpProvider  # noqa: PLC0415
+
+    return FmpProvider(settings, coordinator, clock)
+
+
+def _files(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider:
+    from quotewell.providers.files import FilesProvider  # noqa: PLC0415
+
+    del coordinator
+    if settings.files_dir is None:
+        raise UsageError("the provider 'files' needs a folder", hint="set QUOTEWELL_FILES_DIR")
+    return FilesProvider(settings.files_dir.expanduser(), clock)
+
+
+def _snapshot(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider:
+    from quotewell.providers.snapshot import SnapshotProvider  # noqa: PLC0415
+
+    del settings, coordinator
+    return SnapshotProvider(clock)
+
+
+_MAKERS: Mapping[str, Any] = {"yahoo": _yahoo, "fmp": _fmp, "files": _files, "snapshot": _snapshot}
