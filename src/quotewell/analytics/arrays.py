@@ -1,0 +1,25 @@
+"""The array types of this package and the flattening that every elementwise function starts with."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Integers: TypeAlias = npt.NDArray[np.intp]
+
+
+def flatten(*values: npt.ArrayLike) -> tuple[list[Floats], tuple[int, ...]]:
+    """Broadcast numbers against each other and lay them out as one-dimensional float columns.
+
+    Args:
+        values: Scalars or arrays of any shapes that broadcast together; booleans become 0.0 and 1.0.
+
+    Returns:
+        The columns, in the order given, and the common shape to give results back in.
+    """
+    arrays = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in values))
+    return [np.ascontiguousarray(array).reshape(-1) for array in arrays], arrays[0].shape

@@ -1,0 +1,163 @@
+"""Beta by ordinary least squares of simple returns against one benchmark, for many tickers in one pass.
+
+A return spans two consecutive dates of the benchmark's calendar, both with a close: a gap gives no return
+for its day nor for the next. Returns are price returns in the ticker's own currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from quotewell.analytics.arrays import Floats, Integers
+
+Dates: TypeAlias = Sequence[date] | Sequence[str] | Sequence[int] | npt.NDArray[np.datetime64]
+"""Calendar days: dates, ISO text, `datetime64`, or day numbers that all count from the same day."""
+
+WINDOW = 504
+"""Returns of the benchmark that a beta looks back on: two years of sessions."""
+
+MINIMUM = 126
+"""Returns that ticker and benchmark must have in common: half a year of sessions."""
+
+_NO_MOVE = 1e-15  # a benchmark that moves less than rounding has not moved
+_BLOCK = 1024  # tickers at a time, so that the masks stay small beside the returns
+
+
+class Beta(NamedTuple):
+    """One regression a ticker; all NaN but `n` where there are too few common returns.
+
+    Attributes:
+        beta: Slope of the ticker's returns on the benchmark's.
+        standard_error: Of that slope, assuming independent errors of one variance.
+        r_squared: Share of the variance of the ticker's returns that the benchmark's explain; NaN where the
+            ticker's price never moved.
+        n: Returns in common.
+    """
+
+    beta: Floats
+    standard_error: Floats
+    r_squared: Floats
+    n: Integers
+
+
+def aligned_closes(series: Sequence[tuple[Dates, npt.ArrayLike]], dates: Dates) -> Floats:
+    """Lay closes of different calendars out on one.
+
+    Args:
+        series: For each ticker its dates and its closes; in any order, the last of equal dates counts.
+        dates: The calendar to align on, strictly ascending: the benchmark's dates.
+
+    Returns:
+        Closes, shape (tickers, dates); NaN where a ticker has none on that date.
+
+    Raises:
+        ValueError: The calendar does not ascend, or a ticker has not one close for each date.
+    """
+    calendar = np.asarray(dates, dtype="datetime64[D]")
+    if calendar.ndim != 1 or np.any(calendar[1:] <= calendar[:-1]):
+        raise ValueError("the dates to align on must be one strictly ascending column")
+    out = np.full((len(series), calendar.size), np.nan)
+    for row, (own_dates, own_closes) in enumerate(series):
+        days, closes = np.asarray(own_dates, dtype="datetime64[D]"), np.asarray(own_closes, dtype=np.float64)
+        if days.shape != closes.shape or days.ndim != 1:
+            raise ValueError(f"series {row}: {days.size} dates but {closes.size} closes")
+        place = np.searchsorted(calendar, days)
+        known = place < calendar.size
+        known[known] = calendar[place[known]] == days[known]
+        out[row, place[known]] = closes[known]
+    return out
+
+
+def simple_returns(closes: npt.ArrayLike) -> Floats:
+    """Simple returns along the last axis, one fewer than closes.
+
+    NaN where either close is missing or not a positive number.
+    """
+    prices = np.asarray(closes, dtype=np.float64)
+    prices = np.where(prices > 0.0, prices, np.nan)
+    returns: Floats = prices[..., 1:] / prices[..., :-1] - 1.0
+    return returns
+
+
+def ols(returns: npt.ArrayLike, benchmark_returns: npt.ArrayLike) -> Beta:
+    """Regress each ticker's returns on the benchmark's, over the days that both have.
+
+    beta = Sxy / Sxx, R² = 1 - SSE / Syy, standard error = √(SSE / (n - 2) / Sxx), with centred sums of
+    squares S and SSE = Syy - beta·Sxy; e.g. Greene, "Econometric Analysis" (2018), chapters 3 and 4. The
+    caller passes the window: the last `WINDOW` returns up to the valuation instant.
+
+    Args:
+        returns: Shape (tickers, days) or (days,); NaN for no return.
+        benchmark_returns: Shape (days,); NaN for no return.
+
+    Returns:
+        Arrays of shape (tickers,), or 0-dimensional for one row of returns.
+
+    Raises:
+        ValueError: The two do not cover the same days.
+    """
+    y = np.asarray(returns, dtype=np.float64)
+    x = np.asarray(benchmark_returns, dtype=np.float64)
+    if x.ndim != 1 or y.ndim not in {1, 2} or y.shape[-1] != x.size:
+        raise ValueError(f"returns of shape {y.shape} against a benchmark of shape {x.shape}")
+    rows = np.atleast_2d(y)
+    days = np.isfinite(x)
+    rows, x = rows[:, days], x[days]
+    figures, n = np.empty((3, len(rows))), np.empty(len(rows), dtype=np.intp)
+    for start in range(0, len(rows), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        figures[:, block], n[block] = _ols_block(rows[block], x)
+    beta, standard_error, r_squared = (figure.reshape(y.shape[:-1]) for figure in figures)
+    return Beta(beta, standard_error, r_squared, n.reshape(y.shape[:-1]))
+
+
+def of_closes(
+    series: Sequence[tuple[Dates, npt.ArrayLike]],
+    benchmark: tuple[Dates, npt.ArrayLike],
+    last_date: date | str | int | np.datetime64,
+) -> Beta:
+    """Beta of each ticker over the `WINDOW` returns of the benchmark that end at `last_date`.
+
+    Args:
+        series: Dates and closes of each ticker, as for `aligned_closes`.
+        benchmark: Dates, strictly ascending, and closes of the benchmark: its dates are the calendar.
+        last_date: Last session that may count, the valuation instant's.
+
+    Returns:
+        Arrays of shape (tickers,).
+
+    Raises:
+        ValueError: As `aligned_closes`.
+    """
+    calendar = np.asarray(benchmark[0], dtype="datetime64[D]")
+    end = int(np.searchsorted(calendar, np.asarray(last_date, dtype="datetime64[D]"), side="right"))
+    dates = calendar[max(0, end - WINDOW - 1) : end]
+    closes = aligned_closes([benchmark, *series], dates)
+    returns = simple_returns(closes)
+    return ols(returns[1:], returns[0])
+
+
+def _ols_block(returns: Floats, benchmark: Floats) -> tuple[Floats, Floats]:
+    """Rows beta, standard error and R²; and how many returns each ticker has."""
+    present = np.isfinite(returns)
+    mask = present.astype(np.float64)
+    n = mask.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Sums are taken off the overall means, so that centring them loses no digits.
+        x = benchmark - benchmark.sum() / benchmark.size
+        y = np.where(present, returns, 0.0)
+        y = np.where(present, y - (y.sum(axis=1) / n)[:, np.newaxis], 0.0)
+        s_xx = mask @ np.square(x) - np.square(mask @ x) / n
+        s_xy = y @ x
+        s_yy = np.einsum("td,td->t", y, y)
+        beta = s_xy / s_xx
+        error = np.maximum(s_yy - beta * s_xy, 0.0)
+        r_squared = np.where(s_yy > 0.0, 1.0 - error / s_yy, np.nan)
+        figures = np.stack([beta, np.sqrt(error / (n - 2.0) / s_xx), r_squared])
+    moved = s_xx > n * _NO_MOVE**2
+    return np.where((n >= MINIMUM) & moved, figures, np.nan), n

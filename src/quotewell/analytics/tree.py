@@ -1,0 +1,93 @@
+"""The binomial tree under `quotewell.analytics.american`: one step size, many contracts at once.
+
+Nodes are rows and contracts columns, so that every step is a handful of whole-array operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quotewell.analytics import european
+from quotewell.analytics.arrays import Floats
+from quotewell.analytics.contracts import Contracts
+
+_BESIDE_STRIKE = 6  # nodes, 2 deviations apart, within which the last step is not yet its limit
+
+
+def tree_premium(contracts: Contracts, volatility: Floats, steps: int) -> Floats:
+    """American minus European continuation value, delta and gamma, all on the same tree.
+
+    Args:
+        contracts: The contracts, with positive spot.
+        volatility: Positive, a fraction a year.
+        steps: Steps to expiry, at least 4.
+
+    Returns:
+        Shape (3, contracts): value, delta, gamma per share. Exercise at this very moment is left out.
+    """
+    sign, spot, strike, years, rate, dividend_yield = contracts
+    dt = years / steps
+    spread = volatility * np.sqrt(dt)
+    up = 1.0 / (1.0 + np.exp(spread))
+    one_step = np.exp(-rate * dt)
+    to_up, to_down = up * one_step, (1.0 - up) * one_step
+    drift = np.exp(np.arange(steps)[:, np.newaxis] * (rate - dividend_yield) * dt)
+    levels = sign * spot * np.exp(np.arange(1 - steps, steps)[:, np.newaxis] * spread)
+    signed_strike = sign * strike
+
+    def exercise(step: int, out: Floats) -> Floats:
+        """What exercise gives, negative out of the money; node j is (2j - step)·spread off the forward."""
+        np.multiply(levels[steps - 1 - step : steps + step : 2], drift[step], out=out)
+        return np.subtract(out, signed_strike, out=out)
+
+    work = np.empty((steps, spot.size))
+    payoff = exercise(steps - 1, work)
+    nodes = _last_step(contracts, payoff, dt, volatility)
+    held_two = _european_nodes(nodes, up, rate * dt)
+    np.maximum(nodes, payoff, out=nodes)
+    for step in range(steps - 2, 1, -1):
+        inner = nodes[: step + 1]
+        from_above = np.multiply(nodes[1 : step + 2], to_up, out=work[: step + 1])
+        np.multiply(inner, to_down, out=inner)
+        np.add(inner, from_above, out=inner)
+        np.maximum(inner, exercise(step, from_above), out=inner)
+
+    two = nodes[:3]
+    one = np.maximum(two[1:] * to_up + two[:2] * to_down, exercise(1, work[:2]))
+    held_one = held_two[1:] * to_up + held_two[:2] * to_down
+    gain_two, gain_one = two - held_two, one - held_one
+
+    moves = np.exp(np.arange(-2, 3)[:, np.newaxis] * spread)
+    down, level, above = spot * drift[2] * moves[[0, 2, 4]]
+    bend = (gain_two[2] - gain_two[1]) / (above - level) - (gain_two[1] - gain_two[0]) / (level - down)
+    # A change of spot now is a change of spot·drift later, discounted: the slopes scale with both.
+    carry = np.exp(-dividend_yield * dt)
+    delta = carry * (gain_one[1] - gain_one[0]) / (spot * drift[1] * (moves[3] - moves[1]))
+    gamma = carry * carry * drift[2] * bend / (0.5 * (above - down))
+    return np.stack([gain_one[1] * to_up + gain_one[0] * to_down, delta, gamma])
+
+
+def _last_step(contracts: Contracts, payoff: Floats, dt: Floats, volatility: Floats) -> Floats:
+    """European values one step before expiry: Black-Scholes beside the strike, its limits elsewhere."""
+    sign, _, strike, _, rate, dividend_yield = contracts
+    signed_spot = payoff + sign * strike
+    out = np.maximum(signed_spot * np.exp(-dividend_yield * dt) - sign * strike * np.exp(-rate * dt), 0.0)
+    nearest = np.argmin(np.abs(payoff), axis=0)
+    window = np.arange(-_BESIDE_STRIKE, _BESIDE_STRIKE + 1)[:, np.newaxis] + nearest
+    window = np.clip(window, 0, len(payoff) - 1)
+    near = sign * np.take_along_axis(signed_spot, window, axis=0)
+    columns = np.broadcast_arrays(sign, near, strike, dt, rate, dividend_yield, volatility)
+    *terms, deviation = (column.reshape(-1) for column in columns)
+    smooth = european.value(Contracts(*terms), deviation)
+    np.put_along_axis(out, window, smooth.reshape(near.shape), axis=0)
+    return out
+
+
+def _european_nodes(last: Floats, up: Floats, rate_step: Floats) -> Floats:
+    """The tree's European values at the three nodes after two steps: binomial sums of the last ones."""
+    count = len(last) - 3
+    ups = np.arange(count + 1)[:, np.newaxis]
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])[:, np.newaxis]
+    log_ways = log_factorial[-1] - log_factorial - log_factorial[::-1]
+    weights = np.exp(log_ways + ups * np.log(up) + (count - ups) * np.log1p(-up) - count * rate_step)
+    return np.stack([np.einsum("jm,jm->m", weights, last[low : low + count + 1]) for low in range(3)])
