@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from quotewell.errors import ProviderError
+from quotewell.errors import FailureKind, ProviderError
 from quotewell.protocols import Call, Endpoint, Fetched, Lane
 from quotewell.providers.chain import Chain
 from quotewell.testing.clock import ManualClock
@@ -17,7 +17,7 @@ class Stub:
         self.name = name
         self.endpoints: tuple[Endpoint, ...] = (Endpoint(name, "quote", frozenset(("quote",)), 10),)
         self.requests = 0
-        self.failure: str | None = None
+        self.failure: FailureKind | None = None
         self.closed = 0
         self.error_at_close: Exception | None = None
         self.seen: list[tuple[Call, Lane, float]] = []

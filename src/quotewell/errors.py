@@ -17,10 +17,13 @@ QuotewellWarning (UserWarning)
 
 from __future__ import annotations
 
+from typing import Literal
+
 __all__ = [
     "CacheDegradedWarning",
     "CacheError",
     "DataUnavailable",
+    "FailureKind",
     "ImportFailed",
     "ProviderError",
     "QuotewellError",
@@ -29,6 +32,22 @@ __all__ = [
     "SymbolError",
     "UsageError",
 ]
+
+FailureKind = Literal[
+    "unknown",  # the provider clearly said, or twice showed, that there is no such symbol
+    "omitted",  # silently left out of an answer, once
+    "rate_limited",  # 429, or a pause that one has caused
+    "quota",  # the daily allowance is spent, or must not be spent on this
+    "timeout",
+    "network",
+    "server",  # 5xx, or an error body under status 200
+    "invalid",  # an answer that cannot be read, or a value that fails the border checks
+    "suspect",  # a price held back, see Quote.suspect
+    "denied",  # 401, 403, or 402: not in the plan
+    "unsupported",  # no configured provider has this facet
+    "insufficient",  # too little history to compute the value
+]
+"""What kept a provider from answering; `records.Failure` remembers it."""
 
 
 class QuotewellError(Exception):
@@ -103,14 +122,16 @@ class ProviderError(QuotewellError):
 
     Args:
         provider: The provider's name.
-        failure: One of `records.FailureKind`.
+        failure: What kind of failure it is.
         reason: What the provider or the network said, without secrets.
         retry_at: Epoch seconds before which asking again is useless, if that is known.
     """
 
     kind = "provider"
 
-    def __init__(self, provider: str, failure: str, reason: str, *, retry_at: float | None = None) -> None:
+    def __init__(
+        self, provider: str, failure: FailureKind, reason: str, *, retry_at: float | None = None
+    ) -> None:
         super().__init__(f"{provider}: {reason}")
         self.provider = provider
         self.failure = failure

@@ -46,14 +46,15 @@ class MarketLoader:
         if not needs:
             return []
         return [
-            Batch(call.needs, provider, partial(self._fetch, call))
+            Batch(tuple(call.needs), provider, partial(self._fetch, call))
             for call in plan(needs, self._chain.endpoints(position))
         ]
 
-    def _fetch(self, call: Call, needs: frozenset[Need], lane: Lane, deadline: float) -> Fetched:
+    def _fetch(self, call: Call, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         wanted = {symbol for symbol, _ in needs}
         symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
-        fetched = self._chain.fetch(Call(call.endpoint, symbols, needs), lane=lane, deadline=deadline)
+        still_missing = Call(call.endpoint, symbols, frozenset(needs))
+        fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
         checked = check(fetched, self._known(fetched), self._clock.now())
         suspects = held_back(checked)
         if suspects:

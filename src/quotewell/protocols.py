@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from quotewell.errors import FailureKind
 from quotewell.records import (
     Closes,
     Dividend,
@@ -199,7 +200,7 @@ class Grant(msgspec.Struct, frozen=True):
     """Why nothing was taken from the budget: paused, quota spent, or the wait exceeds what was allowed."""
     retry_at: float | None = None
     """When a refused request can be tried again (epoch seconds)."""
-    failure: str = "rate_limited"
+    failure: FailureKind = "rate_limited"
     """The `FailureKind` of a refusal: `rate_limited` or `quota`."""
 
 

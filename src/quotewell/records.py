@@ -12,6 +12,8 @@ from typing import Generic, Literal, TypeVar, get_args
 
 import msgspec
 
+from quotewell.errors import FailureKind
+
 __all__ = [
     "FACETS",
     "RECORD_TYPES",
@@ -49,22 +51,6 @@ function's result."""
 InstrumentType = Literal[
     "stock", "etf", "fund", "money_market", "index", "option", "currency", "crypto", "future", "bond"
 ]
-
-FailureKind = Literal[
-    "unknown",  # the provider clearly said, or twice showed, that there is no such symbol
-    "omitted",  # silently left out of an answer, once
-    "rate_limited",  # 429, or a pause that one has caused
-    "quota",  # the daily allowance is spent, or must not be spent on this
-    "timeout",
-    "network",
-    "server",  # 5xx, or an error body under status 200
-    "invalid",  # an answer that cannot be read, or a value that fails the border checks
-    "suspect",  # a price held back, see Quote.suspect
-    "denied",  # 401, 403, or 402: not in the plan
-    "unsupported",  # no configured provider has this facet
-    "insufficient",  # too little history to compute the value
-]
-
 
 class Freshness(enum.IntEnum):
     """How usable a value is now; a larger number is better."""

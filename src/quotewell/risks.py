@@ -47,9 +47,9 @@ class RiskLoader:
         """All in one batch: the benchmark's returns are shared."""
         if attempt:
             return None
-        return [Batch(frozenset(missing), "computed", self._compute)]
+        return [Batch(tuple(missing), "computed", self._compute)]
 
-    def _compute(self, needs: frozenset[Need], lane: Lane, deadline: float) -> Fetched:
+    def _compute(self, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         del lane, deadline  # nothing here waits for the network
         symbols = sorted(symbol for symbol, _ in needs)
         now = self._now()

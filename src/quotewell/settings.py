@@ -119,11 +119,15 @@ def load_settings(
     if unknown:
         raise UsageError(f"unknown setting: {', '.join(sorted(unknown))}", hint="docs/settings.md lists all")
     try:
-        return msgspec.convert(fields, Settings, strict=False)
+        return msgspec.convert(fields, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise UsageError(
             f"a setting has the wrong type: {error}", hint="docs/settings.md lists all"
         ) from error
+
+
+def _path(kind: type, value: object) -> object:
+    return kind(value)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import math
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 import msgspec
 
@@ -37,6 +37,7 @@ from quotewell.records import Need, Reading, Record, Result
 __all__ = ["Cached", "HasEngine", "cached"]
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
@@ -94,6 +95,8 @@ def cached(
 class Cached(Generic[P, R]):
     """A function whose results are cached; called like the function itself."""
 
+    __name__: str
+
     def __init__(
         self,
         function: Callable[P, R],
@@ -127,11 +130,9 @@ class Cached(Generic[P, R]):
         return cast("R", _value(self._read([key], call)[key, self._table]))
 
     @overload
-    def __get__(self, instance: None, owner: type) -> Cached[P, R]: ...
+    def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(
-        self: Cached[Concatenate[S, P], R], instance: S, owner: type[S] | None = None
-    ) -> Cached[P, R]: ...
+    def __get__(self: Cached[Concatenate[S, Q], R], instance: S, owner: type) -> Cached[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Bind to an object, as a method does."""
         if instance is None:
@@ -265,9 +266,9 @@ class _FunctionLoader:
     def batches(self, attempt: int, missing: Mapping[Need, Miss | None]) -> Sequence[Batch] | None:
         if attempt:
             return None
-        return [Batch(frozenset(missing), self._table, self._fetch)]
+        return [Batch(tuple(missing), self._table, self._fetch)]
 
-    def _fetch(self, needs: frozenset[Need], lane: Lane, deadline: float) -> Fetched:
+    def _fetch(self, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         del lane, deadline
         keys = [key for key, _ in needs]
         try:
@@ -281,7 +282,7 @@ class _FunctionLoader:
             )
             for key, value in results.items()
         }
-        return Fetched(found=found, omitted=set(needs - found.keys()))
+        return Fetched(found=found, omitted=set(needs) - found.keys())
 
     def _encoded(self, value: object) -> bytes:
         try:

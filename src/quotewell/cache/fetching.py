@@ -137,18 +137,19 @@ class Fetcher:
 
     def _batch(self, trip: Trip, batch: Batch) -> None:
         granted = self._leases.take(batch.needs, trip.token)
-        trip.elsewhere |= batch.needs - granted
+        trip.elsewhere |= set(batch.needs) - granted
         try:
             begun = self._store.rev()
-            wanted = granted - self._already_there(trip, granted, begun)
+            missing = granted - self._already_there(trip, granted, begun)
+            wanted = [need for need in batch.needs if need in missing]
             if not wanted:
                 return
             try:
-                fetched = batch.fetch(frozenset(wanted), trip.lane, trip.deadline)
+                fetched = batch.fetch(wanted, trip.lane, trip.deadline)
             except ProviderError as error:
                 fetched = Fetched(failed=dict.fromkeys(wanted, error))
             self._keep(trip, fetched, begun)
-            for need in wanted - fetched.found.keys():
+            for need in missing - fetched.found.keys():
                 trip.misses[need] = miss_of(need, batch.source, fetched, trip.misses.get(need))
         finally:
             self._leases.give_back(granted, trip.token)

@@ -27,9 +27,9 @@ class Miss(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """One step of work: `fetch` is given those of `needs` that are still missing, a lane and a deadline."""
 
-    needs: frozenset[Need]
+    needs: tuple[Need, ...]
     source: str
-    fetch: Callable[[frozenset[Need], Lane, float], Fetched]
+    fetch: Callable[[Sequence[Need], Lane, float], Fetched]
 
 
 class Loader(Protocol):

@@ -41,6 +41,8 @@ class FakeProvider:
         )
         self.prices = dict(prices or {})
         self.histories = dict(closes or {})
+        self.stated_betas: dict[str, float] = {}
+        """Betas that the provider states in its profiles."""
         self.omitted: set[str] = set()
         """Symbols that are silently left out of answers."""
         self.failure: FailureKind | None = None
@@ -106,7 +108,7 @@ class FakeProvider:
             )  # fmt: skip
             profile = Profile(
                 symbol=symbol, source=self.name, fetched_at=now, name=f"{symbol} Inc.", type="stock",
-                currency="USD",
+                currency="USD", stated_beta=self.stated_betas.get(symbol),
             )  # fmt: skip
             dividend = Dividend(symbol=symbol, source=self.name, fetched_at=now, dividend_yield=0.01)
             yield (symbol, "quote"), quote
