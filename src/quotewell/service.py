@@ -16,7 +16,7 @@ import msgspec
 
 from quotewell.cache.readthrough import ReadThrough
 from quotewell.cache.stats import CacheStats, Counters
-from quotewell.errors import DataUnavailable, StaleDataWarning
+from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.prefetch import PrefetchReport, outcome_of
 from quotewell.protocols import Clock, Coordinator, Lane, Pause
 from quotewell.providers.chain import Chain
@@ -264,8 +264,9 @@ class TickerService(Readers):
         """Stop fetching, write usage counts out, release files and connections; may be called twice."""
         self.engine.stop()
         self._chain.close()
+        self._report_usage()
         self._coordinator.close()
-        self._store.level.close()
+        self._store.close(self.settings.cache_records)
 
     def __enter__(self) -> Self:
         return self
@@ -276,6 +277,14 @@ class TickerService(Readers):
         self.close()
 
     # ------------------------------------------------------------------------------------------- inside
+
+    def _report_usage(self) -> None:
+        usage = self._store.memory.usage()
+        if usage:
+            try:
+                self._coordinator.add_usage(usage)
+            except CacheError as error:
+                warnings.warn(f"{error}; usage counts are lost", CacheDegradedWarning, stacklevel=3)
 
     def _required(self, symbol: str, facet: Facet, timeout: float | None, max_age: float | None) -> Record:
         name = normalise(symbol)

@@ -68,6 +68,7 @@ class Store:
         self._clock_offset = clock.now() - clock.monotonic()
         self._level_retry_at = 0.0
         self._warned = False
+        self._has_written = False
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -142,6 +143,7 @@ class Store:
             try:
                 before = self.level.rev()
                 refused = self.level.put_many(table, records, begun=begun)
+                self._has_written = True
                 self._follow_own_write(before)
             except CacheError as error:
                 self._degrade(error)
@@ -184,6 +186,15 @@ class Store:
         count = forget(table, keys)
         self.memory.drop(table, keys)
         return count
+
+    def close(self, max_records: int) -> None:
+        """Close the persistent level; what was written is first bounded to `max_records` a table."""
+        if self._has_written and self._level_usable():
+            try:
+                self.level.prune(max_records)
+            except CacheError as error:
+                self._degrade(error)
+        self.level.close()
 
     def _admit(self, table: str, records: Collection[Record]) -> dict[str, Record]:
         policy = self.policies[table]
