@@ -28,7 +28,8 @@ def main() -> None:
     ]
     table = "\n".join(["| measure | against | floor | median | range |", "|---|---|---|---|---|", *rows])
     print(table)
-    _PAGE.write_text(_TEXT.format(table=table, date=dt.datetime.now(dt.UTC).date(), python=platform.python_version()))
+    today = dt.datetime.now(dt.UTC).date()
+    _PAGE.write_text(_TEXT.format(table=table, date=today, python=platform.python_version()))
 
 
 def hot_price(folder: str) -> Ratio:
@@ -74,9 +75,9 @@ def demo() -> Ratio:
 
 _TEXT = """# Performance
 
-Written by `make bench`: each figure is the median of the ratios of nine interleaved rounds on one machine, and
-the range of the rounds; absolute times say little on shared machines. Measured {date} on CPython {python}. The
-measured object is the one that `quotewell.open()` returns, everything on.
+Written by `make bench`: each figure is the median of the ratios of nine interleaved rounds on one machine,
+and the range of the rounds; absolute times say little on shared machines. Measured {date} on CPython
+{python}. The measured object is the one that `quotewell.open()` returns, everything on.
 
 {table}
 """
