@@ -1,0 +1,37 @@
+"""The basis of valuation: base currency, benchmark, and what the user gives where the market says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+__all__ = ["Basis", "Deliverable"]
+
+
+class Deliverable(msgspec.Struct, frozen=True):
+    """What an adjusted option delivers: `shares` and `cash`, for `multiplier` units of premium."""
+
+    shares: float
+    cash: float = 0.0
+    multiplier: float = 100.0
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """What a valuation rests on besides prices.
+
+    Args:
+        base_currency: The currency of every figure of a report.
+        benchmark: The symbol that betas are measured against.
+        rates: Risk-free rates by currency (continuous, fraction a year), used where no curve is known.
+        dividend_yield: Yield (fraction a year) for underlyings whose own is not known.
+        beta: Beta for underlyings whose own is not known.
+        deliverables: What adjusted option roots deliver, by root (`SPY7`).
+    """
+
+    base_currency: str = "USD"
+    benchmark: str = "^GSPC"
+    rates: Mapping[str, float] = {}
+    dividend_yield: float | None = None
+    beta: float | None = None
+    deliverables: Mapping[str, Deliverable] = {}

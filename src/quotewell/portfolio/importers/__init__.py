@@ -1,0 +1,88 @@
+"""Brokers' files → positions. The broker is recognised by the file's content.
+
+To add a broker, write a module with a class like `plain.Plain` and name it in `IMPORTERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from quotewell.errors import ImportFailed
+from quotewell.portfolio.importers.columns import Columns
+from quotewell.portfolio.importers.dates import as_of_in_name
+from quotewell.portfolio.importers.fidelity import Fidelity
+from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
+from quotewell.portfolio.importers.plain import Plain
+from quotewell.portfolio.importers.table import DELIMITERS, Row, Table, read_bytes, read_text
+from quotewell.portfolio.problems import Problem
+
+__all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_positions"]
+
+_HEADER_WITHIN = 100
+"""A header stands in the first rows; what has none there is no table of positions."""
+
+
+class Importer(Protocol):
+    """Reads the files of one broker."""
+
+    broker: str
+
+    def recognise(self, rows: Sequence[Row]) -> Columns | None:
+        """The header, if these first rows are of a file of this broker."""
+        ...
+
+    def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
+        """Put each row below the header into `file`, or leave it because it says nothing."""
+        ...
+
+
+IMPORTERS: tuple[Importer, ...] = (
+    Fidelity(),
+    Plain(),  # last: it recognises whatever has a symbol and a quantity
+)
+
+
+def read_positions(source: str | Path | bytes | BinaryIO, name: str | None = None) -> ImportedFile:
+    """Read a broker's export of positions, or a plain table.
+
+    Args:
+        source: A path, the content, or an open binary file.
+        name: What messages call the file, and where its date is looked for; the path by default.
+
+    Returns:
+        Positions, pending activity and rejected rows; all rows of the table are in one of them.
+
+    Raises:
+        ImportFailed: If the file cannot be read, is no text, is too large, or has no header of a known kind.
+    """
+    shown = name or (str(source) if isinstance(source, (str, Path)) else "the file")
+    table = read_text(read_bytes(source, shown), shown)
+    importer, columns, delimiter = _recognised(table)
+    file = ImportedFile(broker=importer.broker, path=shown, delimiter=delimiter)
+    importer.read(columns, table.rows(delimiter), file)
+    file.rejected.sort(key=lambda row: row.line)
+    if file.as_of is None:
+        file.as_of = as_of_in_name(shown)
+    if not file.rows:
+        file.problems.append(
+            Problem(kind="empty", subject=shown, message=f"{shown}: no rows below the header")
+        )
+    return file
+
+
+def _recognised(table: Table) -> tuple[Importer, Columns, str]:
+    for delimiter in DELIMITERS:
+        head = table.head(delimiter, _HEADER_WITHIN)
+        for importer in IMPORTERS:
+            columns = importer.recognise(head)
+            if columns is not None:
+                return importer, columns, delimiter
+    brokers = ", ".join(importer.broker for importer in IMPORTERS)
+    raise ImportFailed(
+        table.name,
+        f"no header of a known kind in its first {_HEADER_WITHIN} rows (known: {brokers})",
+        hint="export positions from the broker as CSV, or write a table with the columns symbol,quantity; "
+        "Robinhood and Webull have no positions export",
+    )

@@ -1,0 +1,88 @@
+"""The header row of a table, and a data row's cells by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from quotewell.portfolio.importers.amounts import AmountError, parse_amount
+from quotewell.portfolio.importers.outcome import RowError
+from quotewell.portfolio.importers.table import Row
+
+__all__ = ["Columns", "find_columns", "key"]
+
+
+class Columns(msgspec.Struct, frozen=True):
+    """Where each field stands in the rows below a header."""
+
+    header: Row
+    index: Mapping[str, int]
+    """Field to column, counted from 0; fields without a column are left out."""
+
+    def text(self, row: Row, field: str) -> str:
+        """A cell without the blanks around it; empty if the row or the table does not have it."""
+        column = self.index.get(field)
+        return row.cells[column].strip() if column is not None and column < len(row.cells) else ""
+
+    def raw(self, row: Row, field: str) -> str:
+        """A cell as it stands in the file."""
+        column = self.index.get(field)
+        return row.cells[column] if column is not None and column < len(row.cells) else ""
+
+    def amount(self, row: Row, field: str, *, comma_may_be_decimal: bool = False) -> float | None:
+        """A cell as a number, None if it is blank or the table does not have it.
+
+        Raises:
+            RowError: If it is no number.
+        """
+        try:
+            return parse_amount(self.text(row, field), comma_may_be_decimal=comma_may_be_decimal)
+        except AmountError as error:
+            raise RowError(f"{field.replace('_', ' ')}: {error}") from error
+
+    def check(self, row: Row) -> None:
+        """Refuse a row whose cells cannot be trusted to stand under their headings.
+
+        A trailing comma more than in the header is harmless. Text there means that a cell before it holds
+        the delimiter, so that the cells after that stand one column too far to the right.
+
+        Raises:
+            RowError: With the reason.
+        """
+        if row.fault is not None:
+            raise RowError(row.fault)
+        headings = len(self.header.cells)
+        if any(cell.strip() for cell in row.cells[headings:]):
+            raise RowError(f"{len(row.cells)} cells under {headings} headings")
+
+    def repeats_header(self, row: Row) -> bool:
+        """Whether the row is the header once more, as before each account's rows."""
+        return [key(cell) for cell in row.cells] == [key(cell) for cell in self.header.cells]
+
+
+def key(heading: str) -> str:
+    """A heading in lower case, words joined by single spaces: ` Cost_Basis ` is `cost basis`."""
+    return " ".join(heading.replace("_", " ").lower().split())
+
+
+def find_columns(
+    rows: Sequence[Row], headings: Mapping[str, Sequence[str]], required: Sequence[str]
+) -> Columns | None:
+    """The first row that holds all required headings.
+
+    Args:
+        rows: The first rows of a file.
+        headings: Field to the headings it goes by, as `key` spells them; the first one found counts.
+        required: The fields without which this is not the header.
+    """
+    for row in rows:
+        positions = {key(cell): index for index, cell in reversed(list(enumerate(row.cells)))}
+        index = {
+            field: next(positions[name] for name in names if name in positions)
+            for field, names in headings.items()
+            if any(name in positions for name in names)
+        }
+        if all(field in index for field in required):
+            return Columns(row, index)
+    return None

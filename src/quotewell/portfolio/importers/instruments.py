@@ -1,0 +1,115 @@
+"""What a row is: an option because its symbol parses as one, cash by the money-market rules, else a stock.
+
+A row with a value but no instrument that could be priced is an unknown position.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypedDict
+
+from quotewell.errors import SymbolError
+from quotewell.portfolio.importers.outcome import RowError
+from quotewell.portfolio.positions import (
+    CashPosition,
+    OptionPosition,
+    Position,
+    StockPosition,
+    UnknownPosition,
+)
+from quotewell.symbols import kind, looks_like_cusip, looks_like_money_market, normalise, parse_option
+
+__all__ = ["Reported", "position_of"]
+
+_MONEY_MARKET = re.compile(r"\bMONEY MARKET\b|\bMMKT\b", re.IGNORECASE)
+_CASH = frozenset(("CASH", "CASH & CASH INVESTMENTS", "CASH AND MONEY MARKET"))
+_NO_HOLDING = {
+    "index": "an index cannot be held",
+    "rate": "a yield cannot be held",
+    "fx": "a currency pair is not supported as a position",
+    "future": "futures are not supported: their contract size is unknown",
+}
+_PER_HUNDRED = 0.01
+_LONGEST_SYMBOL = 64
+_TOLERANCE = 0.005
+
+
+class Reported(TypedDict):
+    """What a row says, by field of `positions.Position`; the symbol is in `raw_symbol`."""
+
+    raw_symbol: str
+    description: str
+    quantity: float | None
+    price: float | None
+    value: float | None
+    cost_basis: float | None
+    account: str | None
+    account_name: str | None
+    currency: str | None
+    leg: str | None
+    line: int
+
+
+def position_of(row: Reported) -> Position:
+    """Make a position of what a row says.
+
+    Raises:
+        RowError: If the row has neither an instrument with a quantity or value, nor a value.
+    """
+    text = row["raw_symbol"].strip()
+    if row["quantity"] is None and row["value"] is None:
+        raise RowError(f"{_subject(row)}: neither a quantity nor a value")
+    option = parse_option(text)
+    if option is not None:
+        return OptionPosition(symbol=option.symbol, **row)
+    if _is_cash(text, row):
+        return CashPosition(symbol=_canonical(text) or text.upper(), **row)
+    if looks_like_cusip(text):
+        position: type[Position] = UnknownPosition if _is_priced_per_hundred(row) else StockPosition
+        return position(symbol=text.upper(), **row)
+    return _security(text, row)
+
+
+def _security(text: str, row: Reported) -> Position:
+    if len(text) > _LONGEST_SYMBOL:
+        raise RowError(f"a symbol of {len(text):,} characters")
+    try:
+        symbol = normalise(text)
+        reason = _NO_HOLDING.get(kind(symbol))
+    except SymbolError as error:
+        symbol, reason = text or row["description"].strip(), str(error)
+    if symbol.endswith("**"):
+        reason = f"{symbol} is no ticker, and its price is not that of a money market"
+    if reason is None:
+        return StockPosition(symbol=symbol, **row)
+    if row["value"] is None or not symbol:
+        raise RowError(reason)
+    return UnknownPosition(symbol=symbol, **row)
+
+
+def _is_cash(text: str, row: Reported) -> bool:
+    named = (
+        text.upper() in _CASH
+        or looks_like_money_market(text)
+        or _MONEY_MARKET.search(row["description"]) is not None
+    )
+    return named and (row["price"] is None or round(row["price"], 4) == 1.0)
+
+
+def _is_priced_per_hundred(row: Reported) -> bool:
+    """Whether price and value agree only if the price is per 100 of face value, which makes it a bond."""
+    quantity, price, value = row["quantity"], row["price"], row["value"]
+    if not quantity or not price or not value:
+        return False
+    return abs(quantity * price * _PER_HUNDRED / value - 1.0) < _TOLERANCE
+
+
+def _canonical(text: str) -> str | None:
+    try:
+        return normalise(text)
+    except SymbolError:
+        return None
+
+
+def _subject(row: Reported) -> str:
+    return row["raw_symbol"].strip() or row["description"].strip() or "a row without a symbol"

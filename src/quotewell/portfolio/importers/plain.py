@@ -1,0 +1,105 @@
+"""A plain table of one's own: `symbol,quantity[,cost_basis,account,currency,price,value]` in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from quotewell.portfolio.importers.columns import Columns, find_columns, key
+from quotewell.portfolio.importers.instruments import Reported, position_of
+from quotewell.portfolio.importers.outcome import ImportedFile, RowError
+from quotewell.portfolio.importers.table import Row
+from quotewell.portfolio.problems import Problem
+
+__all__ = ["Plain"]
+
+_HEADINGS = {
+    "symbol": ("symbol", "ticker"),
+    "quantity": ("quantity", "qty", "shares"),
+    "cost_basis": ("cost basis", "cost basis total", "cost"),
+    "account": ("account", "account number"),
+    "account_name": ("account name",),
+    "currency": ("currency",),
+    "price": ("price", "last price"),
+    "value": ("value", "market value", "current value"),
+    "description": ("description", "name"),
+}
+_REQUIRED = ("symbol", "quantity")
+_TOTALS = frozenset(("total", "totals", "grand total", "account total", "positions total"))
+
+
+class Plain:
+    """Reads any table with a symbol and a quantity, unless most of its columns mean something else."""
+
+    broker = "plain"
+
+    def recognise(self, rows: Sequence[Row]) -> Columns | None:
+        """Find the header by its symbol and quantity columns.
+
+        A header that is mostly unknown is another broker's: reading two of its columns would lose what the
+        others say of currency, multiplier or side.
+        """
+        columns = find_columns(rows, _HEADINGS, _REQUIRED)
+        if columns is None or len(_ignored(columns)) > len(columns.index):
+            return None
+        return columns
+
+    def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
+        """Sort all rows of the file into positions and rejected rows."""
+        if ignored := _ignored(columns):
+            file.problems.append(
+                Problem(
+                    kind="ignored_columns",
+                    subject=file.path,
+                    line=columns.header.line,
+                    message=f"{file.path}: columns not read: {', '.join(ignored)}; "
+                    f"the ones read are {', '.join(columns.index)}",
+                )
+            )
+        for row in rows:
+            if row.line <= columns.header.line or row.is_blank or columns.repeats_header(row):
+                continue
+            try:
+                file.add(position_of(_reported(columns, row, file.delimiter)))
+            except RowError as error:
+                file.reject(row, str(error))
+
+
+def _ignored(columns: Columns) -> list[str]:
+    read = set(columns.index.values())
+    return [
+        cell.strip() for index, cell in enumerate(columns.header.cells) if key(cell) and index not in read
+    ]
+
+
+def _reported(columns: Columns, row: Row, delimiter: str) -> Reported:
+    columns.check(row)
+    if key(columns.text(row, "symbol")) in _TOTALS:
+        raise RowError("a total, not a position")
+    # Where a semicolon parts the cells, a comma may be the decimal mark.
+    european = delimiter == ";"
+    quantity, price, value, cost_basis = (
+        columns.amount(row, field, comma_may_be_decimal=european)
+        for field in ("quantity", "price", "value", "cost_basis")
+    )
+    return {
+        "raw_symbol": columns.raw(row, "symbol"),
+        "description": columns.text(row, "description"),
+        "quantity": quantity,
+        "price": price,
+        "value": value,
+        "cost_basis": cost_basis,
+        "account": columns.text(row, "account") or None,
+        "account_name": columns.text(row, "account_name") or None,
+        "currency": _currency(columns.text(row, "currency")),
+        "leg": None,
+        "line": row.line,
+    }
+
+
+def _currency(text: str) -> str | None:
+    """The currency code as written (`GBp` and `GBP` differ); `usd` is meant as `USD`."""
+    if not text:
+        return None
+    if len(text) != 3 or not text.isascii() or not text.isalpha():
+        raise RowError(f"currency: {text[:20]!r} is no currency code")
+    return text.upper() if text.islower() else text

@@ -1,0 +1,170 @@
+"""The distinct instruments of a book, each priced once however many rows hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.portfolio.basis import Basis
+from quotewell.portfolio.columns import CASH, KINDS, PENDING, STOCK, UNKNOWN
+from quotewell.portfolio.contracts import ContractTable, price_contracts
+from quotewell.portfolio.flags import Flag
+from quotewell.portfolio.inputs import NAN, beta_of, is_split_between, is_stale, spot_of
+from quotewell.portfolio.needs import Entry
+from quotewell.portfolio.positions import OptionPosition, PendingActivity, StockPosition
+from quotewell.portfolio.reported import LEVEL
+from quotewell.portfolio.snapshot import Snapshot
+from quotewell.symbols import Option
+
+__all__ = ["Instruments", "find_instruments"]
+
+_UNVALUED = int(Flag.EXPIRED | Flag.CORPORATE_ACTION)
+_FROM_CONTRACTS = (
+    "price", "spot", "delta", "shares", "multiplier", "cash", "strike", "years", "rate", "dividend_yield",
+    "volatility", "gamma", "vega", "theta", "rho",
+)  # fmt: skip
+
+
+class Instruments(msgspec.Struct):
+    """Columns over instruments; NaN is unknown. Prices are per share, in local currency."""
+
+    index: Integers
+    """The instrument of each row of the book."""
+    kind: Integers
+    currency: list[str | None]
+    underlyings: list[str]
+    underlying: Integers
+    beta: Floats
+    price: Floats
+    spot: Floats
+    delta: Floats
+    shares: Floats
+    multiplier: Floats
+    cash: Floats
+    strike: Floats
+    years: Floats
+    rate: Floats
+    dividend_yield: Floats
+    volatility: Floats
+    gamma: Floats
+    vega: Floats
+    theta: Floats
+    rho: Floats
+    is_call: Bools
+    american: Bools
+    flags: Integers
+
+
+def find_instruments(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis) -> Instruments:
+    """Find the distinct instruments of a book and price them."""
+    keys: dict[tuple[int, str], int] = {}
+    index = np.fromiter(
+        (keys.setdefault(_key(entry, snapshot), len(keys)) for entry in entries), np.int64, len(entries)
+    )
+    options: dict[int, Option] = {}
+    for row, entry in zip(index.tolist(), entries, strict=True):
+        if isinstance(entry, OptionPosition) and row not in options:
+            options[row] = entry.contract
+    kind = np.array([kind for kind, _ in keys], dtype=np.int64)
+    names, underlying = _underlyings(keys, options)
+    found = _empty(index, kind, names, underlying)
+    _add_unit_priced(found)
+    _add_securities(found, [symbol for _, symbol in keys], snapshot)
+    _add_contracts(found, options, price_contracts(list(options.values()), snapshot, basis))
+    unvalued = (found.flags & _UNVALUED) != 0
+    for column in (found.price, found.spot, found.delta):
+        column[unvalued] = NAN
+    _add_betas(found, snapshot, basis)
+    return found
+
+
+def _key(entry: Entry, snapshot: Snapshot) -> tuple[int, str]:
+    if isinstance(entry, PendingActivity):
+        return PENDING, ""
+    kind = KINDS.index(entry.kind)
+    if isinstance(entry, StockPosition) and _is_money_market(entry.symbol, snapshot):
+        kind = CASH
+    return kind, "" if kind == CASH else entry.symbol
+
+
+def _is_money_market(symbol: str, snapshot: Snapshot) -> bool:
+    reading = snapshot.profiles.get(symbol)
+    return reading is not None and reading.record is not None and reading.record.type == "money_market"
+
+
+def _underlyings(keys: dict[tuple[int, str], int], options: dict[int, Option]) -> tuple[list[str], Integers]:
+    """What each instrument moves with: its own symbol, or the option's underlying, else the option's root."""
+    names: dict[str, int] = {}
+    codes = np.full(len(keys), -1, dtype=np.int64)
+    for (kind, symbol), row in keys.items():
+        if kind in (CASH, PENDING):
+            continue
+        option = options.get(row)
+        name = symbol if option is None else option.underlying or option.root
+        codes[row] = names.setdefault(name, len(names))
+    return list(names), codes
+
+
+def _empty(index: Integers, kind: Integers, names: list[str], underlying: Integers) -> Instruments:
+    n = len(kind)
+    floats = {name: np.full(n, NAN) for name in _FROM_CONTRACTS}
+    return Instruments(
+        index=index,
+        kind=kind,
+        currency=[None] * n,
+        underlyings=names,
+        underlying=underlying,
+        beta=np.full(n, NAN),
+        is_call=np.zeros(n, dtype=bool),
+        american=np.zeros(n, dtype=bool),
+        flags=np.where(kind == UNKNOWN, int(Flag.UNKNOWN_INSTRUMENT), 0),
+        **floats,
+    )
+
+
+def _add_unit_priced(found: Instruments) -> None:
+    """Cash and pending amounts: a price of 1 that nothing moves."""
+    rows = (found.kind == CASH) | (found.kind == PENDING)
+    for column in (found.price, found.spot, found.shares, found.multiplier):
+        column[rows] = 1.0
+    found.delta[rows] = 0.0
+    found.beta[rows] = 0.0
+
+
+def _add_securities(found: Instruments, symbols: Sequence[str], snapshot: Snapshot) -> None:
+    """Stocks and funds: a price, delta 1."""
+    for row in np.flatnonzero(found.kind == STOCK).tolist():
+        symbol = symbols[row]
+        found.shares[row] = found.multiplier[row] = found.delta[row] = 1.0
+        mark = spot_of(symbol, snapshot)
+        if mark is None:
+            found.flags[row] |= int(Flag.NO_PRICE)
+            continue
+        found.price[row] = found.spot[row] = mark.price
+        found.currency[row] = mark.currency
+        candidates = snapshot.quotes[symbol]
+        if is_split_between(candidates):
+            found.flags[row] |= int(Flag.CORPORATE_ACTION)
+        if is_stale(candidates.best):
+            found.flags[row] |= int(Flag.STALE)
+        if candidates.best.level == LEVEL:
+            found.flags[row] |= int(Flag.REPORTED)
+
+
+def _add_contracts(found: Instruments, options: dict[int, Option], table: ContractTable) -> None:
+    rows = np.fromiter(options, np.int64, len(options))
+    for name in (*_FROM_CONTRACTS, "is_call", "american", "flags"):
+        getattr(found, name)[rows] = getattr(table, name)
+    for row, currency in zip(rows.tolist(), table.currency, strict=True):
+        found.currency[row] = currency
+
+
+def _add_betas(found: Instruments, snapshot: Snapshot, basis: Basis) -> None:
+    moving = found.underlying >= 0
+    betas = [beta_of(name, snapshot, basis) for name in found.underlyings]
+    codes = found.underlying[moving]
+    found.beta[moving] = np.array([beta for beta, _ in betas])[codes]
+    found.flags[moving] |= np.array([int(flag) for _, flag in betas], dtype=np.int64)[codes]

@@ -1,0 +1,247 @@
+"""`Portfolio`: one broker's file, valued against a ticker source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from quotewell.errors import UsageError
+from quotewell.portfolio.basis import Basis
+from quotewell.portfolio.importers import ImportedFile, RejectedRow, read_positions
+from quotewell.portfolio.needs import Entry, needs_of
+from quotewell.portfolio.offline import NoTickers
+from quotewell.portfolio.positions import PendingActivity, Position
+from quotewell.portfolio.problems import Problem
+from quotewell.portfolio.reported import ReportedPrices
+from quotewell.portfolio.snapshot import take
+from quotewell.protocols import TickerSource
+from quotewell.records import Need
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.columns import Columns
+    from quotewell.portfolio.summary import Summary, UnderlyingRow, WhatIfPoint
+
+__all__ = ["Portfolio"]
+
+_YIELD_OF_SCENARIO = 0.02
+
+
+class Portfolio:
+    """The positions of one file, and what they are worth and exposed to.
+
+    Without `at` the valuation instant is now, or, offline, the as-of of the file's own prices; if that is not
+    known there is none, and whatever depends on time is unknown. A file without an as-of is taken to be of
+    `at` where that is given.
+
+    Args:
+        file: What an importer has read.
+        tickers: Where market data comes from; None values the book at the file's own prices.
+        basis: Base currency, benchmark, and what the user gives; by default those of the ticker service.
+        at: The valuation instant, epoch seconds.
+        offline: Whether `tickers` cannot ask anybody, so that there is no now.
+    """
+
+    def __init__(
+        self,
+        file: ImportedFile,
+        tickers: TickerSource | None = None,
+        *,
+        basis: Basis | None = None,
+        at: float | None = None,
+        offline: bool | None = None,
+    ) -> None:
+        self.file = file
+        self.tickers = tickers
+        self.basis = _basis_of(tickers) if basis is None else basis
+        self.as_of = at if file.as_of is None else file.as_of
+        """When the file's prices were the market's, as far as known."""
+        self.requests = 0
+        """Requests that `prefetch` has cost so far."""
+        if offline is None:
+            offline = tickers is None or bool(_setting(tickers, "offline", default=False))
+        if at is None and offline:
+            at = file.as_of
+        self._dated = at is not None or not offline
+        self.source = ReportedPrices(
+            NoTickers() if tickers is None else tickers,
+            file.positions,
+            broker=file.broker,
+            as_of=self.as_of,
+            at=at,
+        )
+        """What the positions ask: the ticker source, with the file's prices laid over it."""
+        for entry in self._entries:
+            entry.bind(self.source, self.basis, dated=self._dated)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path | bytes | BinaryIO,
+        tickers: TickerSource | None = None,
+        *,
+        name: str | None = None,
+        basis: Basis | None = None,
+        at: float | None = None,
+        offline: bool | None = None,
+    ) -> Portfolio:
+        """Read a broker's export or a plain table; the broker is recognised.
+
+        Args:
+            path: A path, the content, or an open binary file.
+            tickers: As in the class.
+            name: What messages call the file; the path by default.
+            basis: As in the class.
+            at: As in the class.
+            offline: As in the class.
+
+        Raises:
+            ImportFailed: If the file cannot be read.
+        """
+        return cls(read_positions(path, name), tickers, basis=basis, at=at, offline=offline)
+
+    @property
+    def positions(self) -> list[Position]:
+        """All positions, in the order of the file."""
+        return self.file.positions
+
+    @property
+    def pending(self) -> list[PendingActivity]:
+        """Amounts of trades that are not settled."""
+        return self.file.pending
+
+    @property
+    def rejected(self) -> list[RejectedRow]:
+        """Rows that could not be read."""
+        return self.file.rejected
+
+    @property
+    def at(self) -> float | None:
+        """The valuation instant, epoch seconds; None if it is not known."""
+        return self.source.now() if self._dated else None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is missing, disputed, assumed or old."""
+        return self._problems(self.value())
+
+    def needs(self) -> set[Need]:
+        """The symbols and facets that the report reads."""
+        return needs_of(self._entries, self.basis, self.at)
+
+    def prefetch(self, **options: Any) -> Any:
+        """Fetch all that the report reads, in one plan: `tickers.prefetch(needs)`; returns its report.
+
+        Raises:
+            UsageError: If the book has no ticker service.
+        """
+        prefetch = getattr(self.tickers, "prefetch", None)
+        if prefetch is None:
+            raise UsageError(
+                "there is no ticker service to prefetch with", hint="Portfolio.from_csv(path, tickers=...)"
+            )
+        report = prefetch(self.needs(), **options)
+        self.requests += getattr(report, "requests", 0)
+        return report
+
+    def value(self) -> Columns:
+        """Value the book: one row for each position and pending amount, as columns."""
+        from quotewell.portfolio.valuation import value_book  # noqa: PLC0415  imports numpy
+
+        snapshot = take(self.source, self.needs(), self.basis.base_currency, dated=self._dated)
+        return value_book(self._entries, snapshot, self.basis)
+
+    def by_underlying(self) -> tuple[UnderlyingRow, ...]:
+        """Value, exposure and beta of each underlying with all its legs, the largest exposure first."""
+        from quotewell.portfolio.exposures import netted  # noqa: PLC0415  imports numpy
+        from quotewell.portfolio.report import underlying_rows  # noqa: PLC0415
+        from quotewell.portfolio.totals import known_sum  # noqa: PLC0415
+
+        columns = self.value()
+        return underlying_rows(columns, netted(columns), self.basis, known_sum(columns.value))
+
+    def what_if(self, market: Iterable[float]) -> tuple[WhatIfPoint, ...]:
+        """Profit or loss if the market moves by each of these fractions, in base currency."""
+        from quotewell.portfolio.exposures import what_if  # noqa: PLC0415  imports numpy
+        from quotewell.portfolio.totals import known_sum  # noqa: PLC0415
+
+        columns = self.value()
+        return what_if(columns, list(market), known_sum(columns.value))
+
+    def summary(self, *, moves: Sequence[float] | None = None, requests: int | None = None) -> Summary:
+        """The whole report.
+
+        Args:
+            moves: Market moves of the what-if, fractions; those of the report by default.
+            requests: Requests that the report has cost; those of `prefetch` by default.
+        """
+        from quotewell.portfolio import exposures, report, summary, totals  # noqa: PLC0415  imports numpy
+
+        columns = self.value()
+        value = totals.value_totals(columns)
+        netted = exposures.netted(columns)
+        by_leg = exposures.exposure_by_leg(columns, value.total)
+        return summary.Summary(
+            broker=self.file.broker,
+            file=self.file.path,
+            accounts=self.file.accounts,
+            as_of=report.instant(self.as_of),
+            valuation_at=report.instant(columns.snapshot.at),
+            base_currency=self.basis.base_currency,
+            benchmark=self.basis.benchmark,
+            counts=report.counts(self.file, columns),
+            value=value,
+            exposure=by_leg,
+            exposure_by_underlying=exposures.net_exposures(columns, netted, value.total),
+            coverage=exposures.coverage(columns),
+            freshness=report.price_freshness(columns),
+            betas=report.beta_state(columns, self.basis),
+            greeks=exposures.greeks(columns),
+            by_underlying=report.underlying_rows(columns, netted, self.basis, value.total),
+            by_currency=totals.by_currency(columns),
+            what_if=exposures.what_if(columns, exposures.MOVES if moves is None else moves, value.total),
+            expiring=report.expiring(columns),
+            disputed=totals.disputed_rows(columns),
+            assumptions=self._assumptions(columns, by_leg.net.total),
+            problems=self._problems(columns),
+            requests=self.requests if requests is None else requests,
+        )
+
+    @property
+    def _entries(self) -> list[Entry]:
+        return [*self.file.positions, *self.file.pending]
+
+    def _problems(self, columns: Columns) -> tuple[Problem, ...]:
+        from quotewell.portfolio.findings import find_problems  # noqa: PLC0415  imports numpy
+
+        return find_problems(self.file, columns, as_of_known=self.as_of is not None)
+
+    def _assumptions(self, columns: Columns, net: float | None) -> Any:
+        from quotewell.portfolio import exposures, summary  # noqa: PLC0415  imports numpy
+        from quotewell.portfolio.flags import Flag  # noqa: PLC0415
+        from quotewell.portfolio.valuation import value_book  # noqa: PLC0415
+
+        dividend = int(columns.has(Flag.ASSUMED_DIVIDEND).sum())
+        change = None
+        if dividend and net is not None:
+            basis = msgspec.structs.replace(self.basis, dividend_yield=_YIELD_OF_SCENARIO)
+            scenario = value_book(columns.entries, columns.snapshot, basis)
+            other = exposures.exposure_by_leg(scenario, None).net.total
+            change = None if other is None else other - net
+        rate = int(columns.has(Flag.ASSUMED_RATE).sum())
+        return summary.Assumptions(rate=rate, dividend=dividend, net_exposure_change=change)
+
+
+def _basis_of(tickers: TickerSource | None) -> Basis:
+    default = Basis()
+    return Basis(
+        base_currency=_setting(tickers, "base_currency", default=default.base_currency),
+        benchmark=_setting(tickers, "benchmark", default=default.benchmark),
+    )
+
+
+def _setting(tickers: TickerSource | None, name: str, *, default: Any) -> Any:
+    """A setting of the ticker service; views of a service at one instant, and tests' sources, have none."""
+    return getattr(getattr(tickers, "settings", None), name, default)

@@ -1,0 +1,85 @@
+"""Values of a book by kind, and why they differ from the broker's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quotewell.analytics.arrays import Bools, Floats
+from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, UNKNOWN, Columns
+from quotewell.portfolio.flags import Flag
+from quotewell.portfolio.summary import DifferenceParts, DisputedRow, ValueTotals
+
+__all__ = ["by_currency", "disputed_rows", "known_sum", "value_totals"]
+
+
+def known_sum(figures: Floats) -> float | None:
+    """Sum of the known figures; None if there are figures but none is known."""
+    known = figures[~np.isnan(figures)]
+    return None if figures.size and not known.size else float(known.sum())
+
+
+def value_totals(columns: Columns) -> ValueTotals:
+    """Sums of values by kind, the broker's total, and the parts of the difference."""
+    value, reported = columns.value, columns.reported_value
+    total = known_sum(value)
+    broker_total = None if np.isnan(reported).all() else known_sum(reported)
+    differs = total is not None and broker_total is not None
+    missing = np.isnan(value)
+    return ValueTotals(
+        stocks=known_sum(value[columns.is_kind(STOCK)]),
+        options=known_sum(value[columns.is_kind(OPTION)]),
+        cash=known_sum(value[columns.is_kind(CASH)]),
+        pending=known_sum(value[columns.is_kind(PENDING)]),
+        unknown=known_sum(value[columns.is_kind(UNKNOWN)]),
+        total=total,
+        complete=not missing.any(),
+        missing=columns.symbols(missing),
+        broker_total=broker_total,
+        difference=total - broker_total if total is not None and broker_total is not None else None,
+        difference_parts=_parts(columns) if differs else None,
+    )
+
+
+def disputed_rows(columns: Columns) -> tuple[DisputedRow, ...]:
+    """The rows whose quantity times the broker's price is not what the broker says they are worth."""
+    return tuple(
+        DisputedRow(
+            symbol=columns.symbol(row),
+            line=columns.entries[row].line,
+            computed=float(columns.reported_price_value[row]),
+            reported=float(columns.reported_value[row]),
+        )
+        for row in np.flatnonzero(columns.has(Flag.DISPUTED)).tolist()
+    )
+
+
+def by_currency(columns: Columns) -> dict[str, float]:
+    """Net asset value per currency, in base currency; currencies of which nothing is known are left out."""
+    names = np.array([currency or "" for currency in columns.currency])
+    known = ~np.isnan(columns.value)
+    found, group = np.unique(names[known], return_inverse=True)
+    sums = np.bincount(group, weights=columns.value[known], minlength=len(found))
+    return {str(name): float(amount) for name, amount in zip(found, sums, strict=True) if name}
+
+
+def _parts(columns: Columns) -> DifferenceParts:
+    """Where both sides value a row: price move, exchange rate, and the rest; else the whole value."""
+    value, reported, at_brokers_price = columns.value, columns.reported_value, columns.reported_price_value
+    valued, stated = ~np.isnan(value), ~np.isnan(reported)
+    both = valued & stated
+    disputed = columns.has(Flag.DISPUTED)
+    priced = both & ~np.isnan(at_brokers_price)
+    # At the broker's exchange rate, what is left of the difference is the price's.
+    same_rate = value * columns.reported_fx / columns.fx
+
+    def part(figures: Floats, rows: Bools) -> float:
+        return float(figures[rows].sum())
+
+    return DifferenceParts(
+        price=part(same_rate - at_brokers_price, priced) + part(same_rate - reported, both & ~priced),
+        disputed=part(at_brokers_price - reported, priced & disputed),
+        fx=part(value - same_rate, both),
+        unpriced=part(-reported, stated & ~valued),
+        unreported=part(value, valued & ~stated),
+        rounding=part(at_brokers_price - reported, priced & ~disputed),
+    )

@@ -1,0 +1,215 @@
+"""What every importer does with a file of its broker, however the file was saved."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quotewell.errors import ImportFailed
+from quotewell.portfolio.importers import IMPORTERS, ImportedFile, read_positions
+
+_FIDELITY_HEADER = (
+    "Account Number,Account Name,Symbol,Description,Quantity,Last Price,Last Price Change,Current Value,"
+    "Cost Basis Total,Average Cost Basis,Type"
+)
+
+
+class Sample(msgspec.Struct):
+    """A file of one broker: rows by what they must become."""
+
+    broker: str
+    header: str
+    rows: dict[str, list[str]]
+    bad: str
+    """A row whose quantity is the text in `{}`."""
+    trailing: str = ""
+
+
+SAMPLES = [
+    Sample(
+        broker="Fidelity",
+        header=_FIDELITY_HEADER,
+        rows={
+            "stock": [
+                'Z1,Mine,AMZN,AMAZON.COM INC,"1,400.0",$193.10,+$4.39,"$270,340.00 ",$217533.79,--,Margin,',
+                "Z1,Mine,ARKK,ARK ETF TRUST,-10,$51.78,+$2.19,($517.80),$532.86,$53.29,Short",
+                "Z1,Mine,021ESC017,SOME ESCROW SHS,33.0,--,--,--,$1640.10,$49.70,Margin",
+                "Z2,Other,AMZN,AMAZON.COM INC,1,$193.10,+$4.39,$193.10,n/a,n/a,Margin",
+            ],
+            "option": [
+                "Z1,Mine, -AMZN250516C190,AMZN MAY 16 2025 $190 CALL,-7.0,$5.80,+$2.05,-$4060.00,--,--,Margin"
+            ],
+            "cash": ["Z1,Mine,SPAXX**,HELD IN MONEY MARKET,,,,$81865.97,,,Cash"],
+            "pending": ["Z1,Mine,Pending Activity,,,,$526587.25,,,,"],
+            "unknown": ["Z1,Mine,???,SOMETHING ODD,,,,$10.00,,,Cash"],
+            "rejected": ["Z1,Mine,NVDA,NVIDIA,abc,$1.00,,$1.00,,,Margin"],
+            "": ["Z1,Mine,,,,,,,,,"],
+        },
+        bad="Z1,Mine,AMZN,AMAZON,{},$1.00,,$1.00,,,Margin",
+        trailing='\n"Prices are delayed and provided as they are."\n"Date downloaded May-08-2025"\n',
+    ),
+    Sample(
+        broker="plain",
+        header="Symbol,Quantity,Account,Currency,Price,Value",
+        rows={
+            "stock": ["AMZN,10,A,USD,193.10,1931.00", "amzn,-3,B,USD,,", "021ESC017,33,A,USD,--,n/a,"],
+            "option": ["AMZN250516C00190000,-7,A,USD,5.80,-4060"],
+            "cash": ["CASH,100,A,USD,,", "FMPXX,5,A,USD,1.00,5"],
+            "unknown": ["???,,A,USD,,10.00"],
+            "rejected": ["NVDA,abc,A,USD,,", ",5,A,USD,,"],
+            "": [",,,,,"],
+        },
+        bad="AMZN,{},A,USD,1,1",
+    ),
+]
+samples = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.broker)
+
+
+def lines_of(sample: Sample) -> list[str]:
+    return [line for lines in sample.rows.values() for line in lines]
+
+
+def content(sample: Sample, before: str = "") -> str:
+    return before + sample.header + "\n" + "\n".join(lines_of(sample)) + "\n" + sample.trailing
+
+
+def kinds(file: ImportedFile) -> dict[str, int]:
+    counts = dict.fromkeys(("stock", "option", "cash", "pending", "unknown", "rejected"), 0)
+    for entry in (*file.positions, *file.pending):
+        counts[entry.kind] += 1
+    counts["rejected"] = len(file.rejected)
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def test_every_registered_importer_has_a_sample_here() -> None:
+    assert [importer.broker for importer in IMPORTERS] == [sample.broker for sample in SAMPLES]
+
+
+@samples
+def test_every_row_ends_up_in_its_place(sample: Sample) -> None:
+    file = read_positions(content(sample).encode())
+    assert file.broker == sample.broker
+    assert kinds(file) == {kind: len(lines) for kind, lines in sample.rows.items() if kind}
+    assert file.rows == sum(kinds(file).values())
+
+
+@samples
+@pytest.mark.parametrize("before", ["", "\n\n", "My positions\n\nFilter: all\n"])
+def test_entries_carry_the_line_they_stand_on(sample: Sample, before: str) -> None:
+    file = read_positions(content(sample, before).encode())
+    lines = content(sample, before).split("\n")
+    for entry in (*file.positions, *file.pending):
+        assert entry.line is not None
+        assert lines[entry.line - 1] in sample.rows[entry.kind]
+    for rejected in file.rejected:
+        assert lines[rejected.line - 1] == rejected.text
+        assert rejected.reason
+
+
+@samples
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_change_nothing(sample: Sample, encoding: str, end: str) -> None:
+    saved = content(sample).replace("\n", end).encode(encoding)
+    assert read_positions(saved) == read_positions(content(sample).encode())
+
+
+@samples
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_delimiters_change_nothing_but_themselves(sample: Sample, delimiter: str) -> None:
+    text = content(sample).replace('"1,400.0"', "1400").replace('"$270,340.00 "', "$270340.00")
+    saved = text.replace(",", delimiter)
+    file = read_positions(saved.encode())
+    assert file.positions == read_positions(content(sample).encode()).positions
+
+
+@samples
+@pytest.mark.parametrize(
+    "quantity", ["NaN", "nan", "inf", "1e999", "-1e999", "ten", "0x1F", "x" * 6000, "1,23"]
+)
+def test_a_quantity_that_is_no_number_rejects_the_row_and_only_it(sample: Sample, quantity: str) -> None:
+    good = sample.rows["stock"][0]
+    file = read_positions("\n".join([sample.header, good, sample.bad.format(quantity), good]).encode())
+    assert [rejected.line for rejected in file.rejected] == [3]
+    assert len(file.positions) == 2
+
+
+@samples
+def test_duplicates_are_kept(sample: Sample) -> None:
+    stock = sample.rows["stock"][0]
+    file = read_positions(f"{sample.header}\n{stock}\n{stock}".encode())
+    assert len(file.positions) == 2
+
+
+@samples
+def test_a_path_bytes_and_an_open_file_read_alike(sample: Sample, tmp_path: Path) -> None:
+    path = tmp_path / "positions-2025-05-08.csv"
+    path.write_text(content(sample), encoding="utf-8")
+    by_path = read_positions(path)
+    assert by_path == read_positions(str(path))
+    assert by_path == read_positions(path.read_bytes(), str(path))
+    assert by_path == read_positions(io.BytesIO(path.read_bytes()), str(path))
+    assert by_path.as_of is not None
+    assert by_path.path == str(path)
+
+
+@samples
+def test_nothing_asks_for_the_files_mtime(sample: Sample, tmp_path: Path) -> None:
+    path = tmp_path / "positions.csv"
+    path.write_text(sample.header + "\n" + sample.rows["stock"][0], encoding="utf-8")
+    assert read_positions(path).as_of is None
+
+
+@samples
+def test_a_file_cut_anywhere_below_its_header_is_read(sample: Sample) -> None:
+    whole = content(sample).encode()
+    for end in range(whole.index(b"\n"), len(whole), 7):
+        file = read_positions(whole[:end])
+        assert file.rows == sum(kinds(file).values())
+
+
+@samples
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(junk=st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n\0"), max_size=60), max_size=8))
+def test_junk_below_the_header_never_raises_and_never_vanishes_into_a_position_without_a_line(
+    sample: Sample, junk: list[str]
+) -> None:
+    text = "\n".join([sample.header, *junk]) + "\n"
+    try:
+        file = read_positions(text.encode("utf-8", errors="surrogatepass"))
+    except ImportFailed:
+        return
+    lines = [entry.line for entry in (*file.positions, *file.pending)] + [row.line for row in file.rejected]
+    assert all(line is not None and line > 1 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x00\x01\xff" * 3_500_000,
+        b"x" * 10_000_000,
+        b"a,b,c\n" * 1_700_000,
+        b'"' * 10_000_000,
+        b'"a\n' * 3_000_000,
+    ],
+    ids=["binary", "one line", "a table", "quotation marks", "unclosed"],
+)
+def test_ten_megabytes_of_junk_are_refused_quickly(junk: bytes) -> None:
+    began = time.perf_counter()
+    with pytest.raises(ImportFailed) as caught:
+        read_positions(junk, "junk.csv")
+    assert time.perf_counter() - began < 3.0
+    assert str(caught.value).startswith("junk.csv: ")
+    assert caught.value.hint
+
+
+def test_the_refusal_names_what_would_be_read() -> None:
+    with pytest.raises(ImportFailed, match=r"known: .*Fidelity") as caught:
+        read_positions(b"a,b\n1,2\n", "other.csv")
+    assert "symbol,quantity" in caught.value.hint
