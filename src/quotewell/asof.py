@@ -32,6 +32,7 @@ from quotewell.records import (
 )
 from quotewell.risks import compute_risks
 from quotewell.service import TickerService
+from quotewell.settings import Settings
 from quotewell.symbols import kind, normalise
 
 __all__ = ["AsOfSource"]
@@ -49,6 +50,11 @@ class AsOfSource:
         self._tickers: Readers = tickers
         self._prefetch = tickers.prefetch
         self._instant = instant
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the service."""
+        return self._tickers.settings
 
     def now(self) -> float:
         """The valuation instant."""
