@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from quotewell._version import __version__
 
 if TYPE_CHECKING:
+    from quotewell.aio import AsyncTickerService
     from quotewell.cache.decorator import cached
     from quotewell.errors import (
         CacheDegradedWarning,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from quotewell.wiring import open
 
 __all__ = [
+    "AsyncTickerService",
     "CacheDegradedWarning",
     "CacheError",
     "DataUnavailable",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncTickerService": "aio",
     "CacheDegradedWarning": "errors",
     "CacheError": "errors",
     "DataUnavailable": "errors",

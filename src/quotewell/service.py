@@ -164,6 +164,12 @@ class TickerService(Readers):
                 found[symbol] = cast("Quote | None", readings[name, "quote"].record)
         return found
 
+    def in_memory(self, symbol: str, facet: Facet) -> bool:
+        """Whether memory alone would answer now, without disk, provider or waiting."""
+        record = self._store.memory.table(facet).get(symbol)
+        monotonic = self._monotonic()
+        return record is not None and monotonic < record.fresh_until and monotonic < self._store.poll_at
+
     # ----------------------------------------------------------------------------------- bulk operations
 
     def prefetch(

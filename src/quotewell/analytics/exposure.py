@@ -217,7 +217,9 @@ def coverage(
     def share(weights: npt.ArrayLike, among: Bools, known: Bools) -> float | None:
         weight = np.where(among, np.abs(np.nan_to_num(np.asarray(weights, float), nan=0.0)), 0.0)
         whole = float(weight.sum())
-        return float(weight[known].sum()) / whole if whole > 0.0 else None
+        share = float(weight[known].sum()) / whole if whole > 0.0 else None
+        # Summed in another order, a whole may exceed itself in the last digit.
+        return None if share is None else min(share, 1.0)
 
     return Coverage(
         price=share(broker_values, ~cash, has_price),
