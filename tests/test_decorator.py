@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ class Rating(msgspec.Struct):
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock()
+    return ManualClock(patience=30)
 
 
 @pytest.fixture
@@ -243,3 +244,80 @@ def test_the_decorated_function_keeps_its_name() -> None:
         return 1
 
     assert (rating.__name__, rating.__doc__) == ("rating", "Stars.")
+
+
+def test_asynchronous_functions_and_methods(tickers: TickerService) -> None:
+    calls: list[str] = []
+
+    @cached(tickers, fresh=60)
+    async def rating(symbol: str) -> int:
+        calls.append(symbol)
+        await asyncio.sleep(0)
+        if symbol == "BAD":
+            raise OSError("down")
+        return len(calls)
+
+    class Desk:
+        source = tickers
+
+        @cached("source", fresh=60, bulk=True)
+        async def ratings(self, symbols: Collection[str]) -> dict[str, int]:
+            return {symbol: await rating(symbol) for symbol in symbols}
+
+    async def scenario() -> None:
+        assert await rating("AAPL") == 1
+        assert await rating("AAPL") == 1
+        assert await Desk().ratings(["AAPL", "MSFT"]) == {"AAPL": 1, "MSFT": 2}
+        with pytest.raises(OSError, match="down"):
+            await rating("BAD")
+
+    asyncio.run(scenario())
+    assert calls == ["AAPL", "MSFT", "BAD"]
+
+
+def test_tasks_that_await_at_once_share_one_call(tickers: TickerService) -> None:
+    calls: list[str] = []
+
+    async def scenario() -> None:
+        begun, release = asyncio.Event(), asyncio.Event()
+
+        @cached(tickers, fresh=60)
+        async def inner(symbol: str) -> int:
+            calls.append(symbol)
+            begun.set()
+            await release.wait()
+            return 5
+
+        @cached(tickers, fresh=60)
+        async def outer(n: int) -> int:
+            return n + await inner("AAPL")
+
+        tasks = [asyncio.create_task(outer(n % 50)) for n in range(200)]
+        await begun.wait()
+        release.set()
+        assert await asyncio.gather(*tasks) == [n % 50 + 5 for n in range(200)]
+
+    asyncio.run(scenario())
+    assert calls == ["AAPL"]
+
+
+def test_a_cancelled_task_does_not_take_the_result_from_the_others(tickers: TickerService) -> None:
+    async def scenario() -> None:
+        release = asyncio.Event()
+        begun = asyncio.Event()
+
+        @cached(tickers, fresh=60)
+        async def rating(symbol: str) -> int:
+            begun.set()
+            await release.wait()
+            return 5
+
+        first, second = asyncio.create_task(rating("AAPL")), asyncio.create_task(rating("AAPL"))
+        await begun.wait()
+        first.cancel()
+        release.set()
+        assert await second == 5
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    asyncio.run(scenario())

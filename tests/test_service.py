@@ -202,6 +202,7 @@ def test_an_invalidation_that_cannot_reach_the_truth_raises(
             tickers.invalidate(["AAPL"])
         with pytest.raises(CacheError):
             tickers.clear_cache()
+        level.broken = False
 
 
 def test_open_reads_settings_and_refuses_unknown_ones() -> None:

@@ -7,7 +7,7 @@ portfolio has the form of Fidelity's export; its positions are invented here, it
 closes, its option prices a binomial tree's.
 """
 
-# ruff: noqa: INP001  a script, not a package
+
 
 from __future__ import annotations
 

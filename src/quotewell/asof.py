@@ -7,12 +7,14 @@ closes up to it. Freshness is judged at the instant.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
 
-from quotewell.calendars import close_of
+from quotewell.calendars import close_of, day_of, new_york_sessions
+from quotewell.freshness import DATA_DELAY
 from quotewell.prefetch import PrefetchReport
 from quotewell.readers import Readers
 from quotewell.records import (
@@ -27,6 +29,7 @@ from quotewell.records import (
     Quote,
     Rate,
     Reading,
+    Record,
     RecordT,
     Risk,
 )
@@ -72,7 +75,10 @@ class AsOfSource:
     def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:
         """The last price at or before the instant: a cached quote, or a close."""
         names = [normalise(symbol) for symbol in symbols]
-        cached = self._then("quote", names, Quote)
+        cached = {
+            name: _without_later_book(reading, self._instant)
+            for name, reading in self._then("quote", names, Quote).items()
+        }
         closes = self._tickers.stored_closes(names)
         coverage = self._tickers.peek([(name, "history") for name in closes])
         for name, series in closes.items():
@@ -81,8 +87,10 @@ class AsOfSource:
             if quote is None:
                 continue
             before = cached[name].record
-            if before is None or (before.as_of or 0.0) < (quote.as_of or 0.0):
-                freshness = self._tickers.freshness_at("quote", _seen_at(quote, self._instant), self._instant)
+            if before is None or (_known_at(before) or 0.0) < (quote.as_of or 0.0):
+                out_at = (quote.as_of or 0.0) + DATA_DELAY
+                published = _seen_at(msgspec.structs.replace(quote, fetched_at=out_at), self._instant)
+                freshness = self._tickers.freshness_at("quote", published, self._instant)
                 level = coverage[name, "history"].level
                 cached[name] = Reading(name, quote, max(freshness, Freshness.STALE), level)
         return cached
@@ -121,20 +129,42 @@ class AsOfSource:
     def _then(
         self, facet: str, names: Sequence[str], record_type: type[RecordT]
     ) -> dict[str, Reading[RecordT]]:
-        readings = self._tickers.peek([(name, facet) for name in names])
+        # Not `peek`, which judges at the present: what is too old now need not have been so then.
+        store = self._tickers.engine.store
+        records = store.load(facet, names)
         found: dict[str, Reading[RecordT]] = {}
         for name in names:
-            record = readings[name, facet].record
-            known_at = None if record is None else record.as_of or record.fetched_at
+            record = records.get(name)
+            known_at = None if record is None else _known_at(record)
             if not isinstance(record, record_type) or known_at is None or known_at > self._instant:
                 found[name] = _absent(
                     name, f"no {facet} is cached from before the valuation instant", self._instant
                 )
                 continue
             freshness = self._tickers.freshness_at(facet, _seen_at(record, self._instant), self._instant)
-            usable = record if freshness > Freshness.NONE else None
-            found[name] = Reading(name, usable, freshness, readings[name, facet].level)
+            if freshness == Freshness.NONE:
+                found[name] = _absent(
+                    name, f"the cached {facet} was too old at the valuation instant", self._instant
+                )
+                continue
+            found[name] = Reading(name, record, freshness, store.level_name)
         return found
+
+
+def _known_at(record: Record) -> float | None:
+    return record.fetched_at if record.as_of is None else record.as_of
+
+
+def _without_later_book(reading: Reading[Quote], instant: float) -> Reading[Quote]:
+    """Bid and ask are of the time they were asked for, which may be long after the last trade."""
+    quote = reading.record
+    if quote is None or quote.fetched_at is None or quote.fetched_at <= instant:
+        return reading
+    sessions = new_york_sessions(quote.fetched_at)
+    if not sessions.is_open and sessions.previous.close <= instant:
+        return reading  # the book of the close
+    then = msgspec.structs.replace(quote, bid=None, ask=None, suspect=None)
+    return msgspec.structs.replace(reading, record=then)
 
 
 def _seen_at(record: RecordT, instant: float) -> RecordT:
@@ -144,7 +174,7 @@ def _seen_at(record: RecordT, instant: float) -> RecordT:
 
 
 def _close_at(series: Closes, history: History | None, instant: float) -> Quote | None:
-    """The last close at or before `instant`, as it was traded: splits after that day are undone."""
+    """The last close at or before `instant`, in the shares of that day: later splits are undone."""
     known = [
         (day, close)
         for day, close in zip(series.dates, series.closes, strict=True)
@@ -153,16 +183,14 @@ def _close_at(series: Closes, history: History | None, instant: float) -> Quote 
     if not known:
         return None
     day, close = known[-1]
-    undo = 1.0
-    for split in series.splits:
-        if split.date > day:
-            undo *= split.ratio
+    today = day_of(instant)
+    undo = math.prod(split.ratio for split in series.splits if split.date > today)
     as_of = close_of(dt.date.fromordinal(day))
     return Quote(
         symbol=series.symbol,
         source=series.source,
         as_of=as_of,
-        fetched_at=as_of,
+        fetched_at=as_of if history is None else history.fetched_at,
         last=close * undo,
         previous_close=known[-2][1] * undo if len(known) > 1 else None,
         currency=history.currency if history is not None else None,

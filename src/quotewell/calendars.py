@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-__all__ = ["Session", "Sessions", "close_of", "new_york_sessions"]
+__all__ = ["Session", "Sessions", "close_of", "day_of", "new_york_sessions"]
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _OPEN = dt.time(9, 30)
@@ -37,7 +37,7 @@ class Sessions(msgspec.Struct, frozen=True, gc=False):
 
 def new_york_sessions(now: float) -> Sessions:
     """The sessions of the New York exchanges around `now` (epoch seconds), by the plain rule."""
-    day = dt.datetime.fromtimestamp(now, _NEW_YORK).date()
+    day = _date(now)
     today = _session(day)
     previous = today if today is not None and today.open <= now else _neighbour(day, -1)
     following = today if today is not None and today.open > now else _neighbour(day, 1)
@@ -47,6 +47,15 @@ def new_york_sessions(now: float) -> Sessions:
 def close_of(day: dt.date) -> float:
     """The regular close of `day` in New York, in epoch seconds, whether or not a session takes place."""
     return dt.datetime.combine(day, _CLOSE, _NEW_YORK).timestamp()
+
+
+def day_of(instant: float) -> int:
+    """The date in New York at `instant` (epoch seconds), as an ordinal day."""
+    return _date(instant).toordinal()
+
+
+def _date(instant: float) -> dt.date:
+    return dt.datetime.fromtimestamp(instant, _NEW_YORK).date()
 
 
 def _session(day: dt.date) -> Session | None:

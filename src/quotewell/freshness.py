@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from quotewell.calendars import Sessions, new_york_sessions
+from quotewell.calendars import Sessions, day_of, new_york_sessions
 from quotewell.errors import UsageError
 from quotewell.records import Facet, Failure, FailureKind, Freshness, Record
 from quotewell.symbols import exchange_suffix, kind
 
 __all__ = [
+    "DATA_DELAY",
     "LIFETIMES",
     "Judgement",
     "Lifetime",
@@ -38,8 +39,13 @@ _DAY = 86400.0
 _FUTURE_TOLERANCE = 60.0
 _JITTER = 0.10
 _SECOND_OMISSION_AFTER = 30.0
-_DATA_DELAY = 20 * _MINUTE
+DATA_DELAY = 20 * _MINUTE
 """How long after the close free feeds need to show the closing price."""
+_NEW_YORK_INDICES = frozenset(
+    "^DJA ^DJI ^DJT ^DJU ^DJX ^GSPC ^IXIC ^MID ^NDX ^NYA ^OEX ^RUA ^RUI "  # noqa: SIM905  reads better as words
+    "^RUT ^SOX ^SP400 ^SP500TR ^SP600 ^VIX ^VXN ^W5000 ^XAX ^XEO ^XSP".split()
+)
+"""All other indices may move while New York is closed; a symbol does not say where."""
 _WEEKEND = (5, 6)
 _EPOCH_WEEKDAY = 3
 
@@ -102,7 +108,10 @@ def lifetimes(overrides: Mapping[str, Mapping[str, float]]) -> Mapping[Facet, Li
 
 def session_table(symbol: str) -> SessionTable | None:
     """The session table of the exchange that `symbol` trades on; None for 24-hour and unmapped markets."""
-    if kind(symbol) in ("fx", "crypto", "future") or exchange_suffix(symbol) is not None:
+    market = kind(symbol)
+    if market in ("fx", "crypto", "future") or exchange_suffix(symbol) is not None:
+        return None
+    if market == "index" and symbol not in _NEW_YORK_INDICES:
         return None
     return new_york_sessions
 
@@ -123,16 +132,15 @@ def judge(
     if fetched_at is None:
         return Judgement(Freshness.NONE, 0.0)
     age = now - fetched_at
-    if age > lifetime.on_error:
-        return Judgement(Freshness.NONE, 0.0)
+    otherwise = Freshness.STALE if age <= lifetime.on_error else Freshness.NONE
     if record.invalidated or age < -_FUTURE_TOLERANCE:
-        return Judgement(Freshness.STALE, 0.0)
+        return Judgement(otherwise, 0.0)
     fresh_until, grace_until = _windows(facet, record, fetched_at, lifetime, sessions)
     if now < fresh_until:
         return Judgement(Freshness.FRESH, fresh_until)
     if now < grace_until:
         return Judgement(Freshness.GRACE, fresh_until)
-    return Judgement(Freshness.STALE, fresh_until)
+    return Judgement(otherwise, fresh_until)
 
 
 def throttled(record: Record | None, now: float) -> bool:
@@ -168,6 +176,8 @@ def next_failure(  # noqa: PLR0913, RUF100  one argument for each fact that the 
     had_value = previous is not None and previous.fetched_at is not None
     count = 1 if before is None else before.count + 1
     first_at = now if before is None else before.first_at
+    if kind == "omitted" and before is not None and before.kind not in ("omitted", "unknown"):
+        first_at = now  # of the omissions: other failures before them say nothing about the symbol
     if kind == "unknown" and had_value:
         kind = "omitted"
     elif kind == "omitted" and before is not None and not had_value:
@@ -176,7 +186,8 @@ def next_failure(  # noqa: PLR0913, RUF100  one argument for each fact that the 
     if kind == "unknown":
         wait = lifetime.unknown
     else:
-        wait = min(lifetime.throttle * 2.0 ** min(count - 1, 30), lifetime.throttle_max)
+        longest = max(lifetime.throttle, lifetime.throttle_max)
+        wait = min(lifetime.throttle * 2.0 ** min(count - 1, 30), longest)
     return Failure(kind, reason, source, count, first_at, now, max(now + wait, retry_at or 0.0))
 
 
@@ -187,8 +198,8 @@ def _windows(
         return _quote_windows(record, fetched_at, lifetime, sessions)
     if facet == "history" and sessions is not None:
         around = sessions(fetched_at)
-        close = around.previous.close + _DATA_DELAY
-        fresh_until = close if fetched_at < close else around.next.close + _DATA_DELAY
+        close = around.previous.close + DATA_DELAY
+        fresh_until = close if fetched_at < close else around.next.close + DATA_DELAY
         return fresh_until, fresh_until + lifetime.grace
     fresh_until = fetched_at + lifetime.fresh * _shortening(record.symbol, facet)
     return fresh_until, fresh_until + lifetime.grace
@@ -205,9 +216,9 @@ def _quote_windows(
         return fresh_until, fresh_until + lifetime.grace
     around = sessions(fetched_at)
     session = around.previous
-    if fetched_at < session.close + _DATA_DELAY:
+    if fetched_at < session.close + DATA_DELAY:
         fresh_until = fetched_at + lifetime.fresh * shortening
-    elif record.as_of is not None and record.as_of >= session.open:
+    elif record.as_of is not None and record.as_of >= session.open and day_of(record.as_of) == session.date:
         # The closing price is known: nothing can change before the next open, so jitter has no place here.
         return around.next.open, around.next.open
     else:

@@ -55,11 +55,13 @@ class MarketLoader:
         symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
         still_missing = Call(call.endpoint, symbols, frozenset(needs))
         fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
+        begun = self._store.rev()
         checked = check(fetched, self._known(fetched), self._clock.now())
-        suspects = held_back(checked)
+        # The old values again, with the price that was refused beside them. Writing clears an invalidation,
+        # so an invalidated value is left as it is: its failure will tell of the price.
+        suspects = [quote for quote in held_back(checked) if not quote.invalidated]
         if suspects:
-            # The old values again, with the price that was refused beside them.
-            self._store.write("quote", suspects, begun=self._store.rev())
+            self._store.write("quote", suspects, begun=begun)
         return checked
 
     def _known(self, fetched: Fetched) -> dict[Need, Record]:

@@ -7,6 +7,7 @@ Which beta is used when is told in `docs/lifetimes.md`.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from quotewell.cache.loading import Batch, Miss
@@ -58,6 +59,8 @@ class RiskLoader:
         if self._stated:
             risks = self._from_profiles(symbols, now)
             reasons = dict.fromkeys(symbols, "no provider states a beta")
+            if self._benchmark in symbols:
+                risks[self._benchmark] = _identity(self._benchmark, now)
         else:
             closes = self._history([*symbols, self._benchmark])
             risks, reasons = compute_risks(symbols, self._benchmark, closes, now)
@@ -118,10 +121,7 @@ def compute_risks(
     risks: dict[str, Risk] = {}
     reasons: dict[str, str] = {}
     if benchmark in symbols:
-        risks[benchmark] = Risk(
-            symbol=benchmark, source="computed", as_of=now, fetched_at=now,
-            beta=1.0, method="identity", benchmark=benchmark,
-        )  # fmt: skip
+        risks[benchmark] = _identity(benchmark, now)
     wanted = [symbol for symbol in symbols if symbol != benchmark]
     market = closes.get(benchmark)
     if market is None:
@@ -139,6 +139,10 @@ def compute_risks(
         if n < regression.MINIMUM:
             reasons[symbol] = f"{n} returns in common with {benchmark}, {regression.MINIMUM} are needed"
             continue
+        if math.isnan(fit.beta[row]):
+            reasons[symbol] = f"the benchmark {benchmark} never moved"
+            continue
+        r_squared = float(fit.r_squared[row])
         risks[symbol] = Risk(
             symbol=symbol,
             source=closes[symbol].source,
@@ -151,6 +155,13 @@ def compute_risks(
             window_end=close_of(dt.date.fromordinal(days[-1])),
             n=n,
             standard_error=float(fit.standard_error[row]),
-            r_squared=float(fit.r_squared[row]),
+            r_squared=None if math.isnan(r_squared) else r_squared,
         )
     return risks, reasons
+
+
+def _identity(benchmark: str, now: float) -> Risk:
+    return Risk(
+        symbol=benchmark, source="computed", as_of=now, fetched_at=now,
+        beta=1.0, method="identity", benchmark=benchmark,
+    )  # fmt: skip

@@ -166,9 +166,7 @@ class TickerService(Readers):
 
     def in_memory(self, symbol: str, facet: Facet) -> bool:
         """Whether memory alone would answer now, without disk, provider or waiting."""
-        record = self._store.memory.table(facet).get(symbol)
-        monotonic = self._monotonic()
-        return record is not None and monotonic < record.fresh_until and monotonic < self._store.poll_at
+        return self.engine.in_memory([(symbol, facet)])
 
     # ----------------------------------------------------------------------------------- bulk operations
 

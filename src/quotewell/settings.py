@@ -75,12 +75,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
 
     def __repr__(self) -> str:
         """All that differs from the default, without secrets."""
-        shown = [
-            f"{field}={'***' if field in _SECRETS else repr(value)}"
+        return f"Settings({', '.join(f'{field}={value!r}' for field, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The same for rich, which would print every field of a struct, in tracebacks too."""
+        return [
+            (field, "***" if field in _SECRETS else value)
             for field in self.__struct_fields__
-            if (value := getattr(self, field)) != _DEFAULTS.get(field)
+            if (value := getattr(self, field)) != getattr(_DEFAULTS, field)
         ]
-        return f"Settings({', '.join(shown)})"
 
     @property
     def cache_folder(self) -> Path:
@@ -92,11 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
         return user_cache_path("quotewell", appauthor=False)
 
 
-_DEFAULTS = {
-    info.name: info.default
-    for info in msgspec.structs.fields(Settings)
-    if info.default is not msgspec.NODEFAULT
-}
+_DEFAULTS = Settings()
 
 
 def load_settings(

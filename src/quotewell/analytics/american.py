@@ -199,7 +199,7 @@ def _bracketed_root(
     return root
 
 
-def _inverse_quadratic(a: Floats, f_a: Floats, b: Floats, f_b: Floats, c: Floats, f_c: Floats) -> Floats:  # noqa: PLR0917 - three points
+def _inverse_quadratic(a: Floats, f_a: Floats, b: Floats, f_b: Floats, c: Floats, f_c: Floats) -> Floats:
     """Where between a (0) and b (1) to look next: the parabola's root where it can be trusted, else half."""
     with np.errstate(divide="ignore", invalid="ignore"):
         xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)

@@ -50,7 +50,7 @@ class Solved(NamedTuple):
     rho: Floats
 
 
-def value(  # noqa: PLR0917 - a contract and its market: positional, in the order of every textbook
+def value(
     is_call: npt.ArrayLike,
     american: npt.ArrayLike,
     spot: npt.ArrayLike,
@@ -90,7 +90,7 @@ def value(  # noqa: PLR0917 - a contract and its market: positional, in the orde
     return out.reshape(shape)
 
 
-def solve(  # noqa: PLR0917 - a contract and its market: positional, in the order of every textbook
+def solve(
     is_call: npt.ArrayLike,
     american: npt.ArrayLike,
     spot: npt.ArrayLike,

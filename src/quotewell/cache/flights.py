@@ -14,6 +14,9 @@ from quotewell.records import Need, Reading, Record
 
 __all__ = ["Flight", "Flights"]
 
+_LONGEST_WAIT = 3600.0
+"""Conditions cannot wait for ever with a limit; whoever may wait longer waits again."""
+
 
 class Flight:
     """One attempt; `readings` fills up batch by batch.
@@ -51,8 +54,9 @@ class Flights:
             other needs.
         """
         with self._changed:
-            followed = {need: flight for need in needs if (flight := self._under_way.get(need)) is not None}
-            free = dict.fromkeys(need for need in needs if need not in followed)
+            wanted = dict.fromkeys(needs)
+            followed = {need: flight for need in wanted if (flight := self._under_way.get(need)) is not None}
+            free = dict.fromkeys(need for need in wanted if need not in followed)
             if not free:
                 return None, followed
             self._begun += 1
@@ -98,7 +102,7 @@ class Flights:
                 seconds = until - self._clock.monotonic()
                 if seconds <= 0:
                     return None
-                self._clock.wait(self._changed, seconds)
+                self._clock.wait(self._changed, min(seconds, _LONGEST_WAIT))
             return reading
 
     def _forget(self, flight: Flight, needs: Iterable[Need]) -> None:

@@ -118,6 +118,15 @@ class ReadThrough:
         self._count_served(absent, known, readings, fetched=ask.fetch)
         return readings
 
+    def in_memory(self, needs: Iterable[Need]) -> bool:
+        """Whether memory alone would answer now, without disk, provider or waiting."""
+        monotonic = self.clock.monotonic()
+        if monotonic >= self.store.poll_at:
+            return False
+        memory = self.store.memory
+        records = (memory.table(table).get(key) for key, table in needs)
+        return all(record is not None and monotonic < record.fresh_until for record in records)
+
     def forget_flights(self, needs: Iterable[Need]) -> None:
         """After an invalidation: whoever asks now starts a new fetch."""
         self._flights.detach(needs)

@@ -89,23 +89,24 @@ class Store:
         except CacheError as error:
             self._degrade(error)
             return
+        self.synced_rev = changes.rev  # before the drops: see `_admit`
         if changes.keys is None:
             self.memory.clear()
         else:
             for table, keys in changes.keys.items():
                 self.memory.drop(table, keys)
-        self.synced_rev = changes.rev
 
     def load(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """Records from the persistent level, put into memory on the way."""
         if not self._level_usable():
             return self._from_memory(table, keys)
+        seen_rev = self.synced_rev
         try:
             records = self.level.get_many(table, keys)
         except CacheError as error:
             self._degrade(error)
             return self._from_memory(table, keys)
-        return self._admit(table, records.values())
+        return self._admit(table, records.values(), seen_rev)
 
     def rev(self) -> int:
         """The persistent level's revision; 0 while it is out of order."""
@@ -139,15 +140,17 @@ class Store:
     def write(self, table: str, records: Sequence[Record], *, begun: int) -> None:
         """Write values through: persistent level first, then memory."""
         refused: set[str] = set()
+        seen_rev = self.synced_rev
         if self._level_usable():
             try:
                 before = self.level.rev()
                 refused = self.level.put_many(table, records, begun=begun)
                 self._has_written = True
-                self._follow_own_write(before)
+                if self._follow_own_write(before):
+                    seen_rev = before + 1
             except CacheError as error:
                 self._degrade(error)
-        self._admit(table, [record for record in records if record.symbol not in refused])
+        self._admit(table, [record for record in records if record.symbol not in refused], seen_rev)
 
     def write_closes(self, closes: Sequence[Closes]) -> None:
         """Store series of daily closes; they stay out of memory."""
@@ -174,7 +177,7 @@ class Store:
         record_type = RECORD_TYPES.get(table, Result)
         for key, failure in failures.items():
             record = known.get(key) or record_type(symbol=key)
-            self._admit(table, [msgspec.structs.replace(record, failure=failure)])
+            self._admit(table, [msgspec.structs.replace(record, failure=failure)], self.synced_rev)
 
     def invalidate(self, table: str, keys: Collection[str] | None, *, hard: bool) -> int:
         """Invalidate in both levels; return the number of records it concerned.
@@ -196,7 +199,8 @@ class Store:
                 self._degrade(error)
         self.level.close()
 
-    def _admit(self, table: str, records: Collection[Record]) -> dict[str, Record]:
+    def _admit(self, table: str, records: Collection[Record], seen_rev: int) -> dict[str, Record]:
+        """Put into memory what the level held while memory was in step with `seen_rev`."""
         policy = self.policies[table]
         wall, monotonic = self._clock.now(), self._clock.monotonic()
         admitted: dict[str, Record] = {}
@@ -209,16 +213,21 @@ class Store:
             record.fresh_until = monotonic + (judgement.fresh_until - wall) if fresh else 0.0
             admitted[record.symbol] = record
         self.memory.put_many(table, admitted.values())
+        if self.synced_rev != seen_rev:
+            # Another thread has noticed changes meanwhile; it could not drop what was not there yet.
+            self.memory.drop(table, admitted)
         return admitted
 
     def _from_memory(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         known = self.memory.table(table)
         return {key: known[key] for key in keys if key in known}
 
-    def _follow_own_write(self, before: int) -> None:
-        """Skip the poll for our own write: nobody else wrote between the two revisions."""
-        if self.synced_rev == before and self.level.rev() == before + 1:
+    def _follow_own_write(self, before: int) -> bool:
+        """Skip the poll for our own write if nobody else wrote between the two revisions."""
+        followed = self.synced_rev == before and self.level.rev() == before + 1
+        if followed:
             self.synced_rev = before + 1
+        return followed
 
     # ------------------------------------------------------------------------------------- out of order
 

@@ -1,4 +1,4 @@
-"""What tests of programs that use quotewell need: time under control, levels that fail, a simulated market."""
+"""What tests of programs that use quotewell need: time under control, failing levels, a simulated market."""
 
 from __future__ import annotations
 

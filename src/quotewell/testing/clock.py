@@ -6,17 +6,13 @@ import threading
 
 __all__ = ["ManualClock"]
 
-_SLICE = 0.001
-
 
 class ManualClock:
     """A `protocols.Clock` that is moved by hand; thread-safe.
 
-    `sleep` moves the clock instead of blocking. `wait` gives other threads a little real time to notify: it
-    waits on the condition in real slices of one millisecond, `patience` seconds of them at most, and
+    `sleep` moves the clock instead of blocking. `wait` gives other threads a little real time to notify, and
 
-    - returns True as soon as it is notified; the clock has not moved;
-    - returns False as soon as somebody else has moved the clock past the end of the wait;
+    - returns True when it is notified; the clock has not moved;
     - else moves the clock to the end of the wait (by the asked seconds, less what others moved it meanwhile)
       and returns False. A wait without a limit (`None`) returns False without moving the clock, as a spurious
       wake-up would: the caller checks what it waits for and waits again.
@@ -32,7 +28,7 @@ class ManualClock:
     ) -> None:
         self._now = now
         self._monotonic = monotonic
-        self._slices = max(1, round(patience / _SLICE))
+        self._patience = patience
         self._lock = threading.Lock()
 
     def now(self) -> float:
@@ -67,11 +63,9 @@ class ManualClock:
     def wait(self, condition: threading.Condition, seconds: float | None) -> bool:
         """Wait on `condition`, which the caller holds, as the class describes; False when not notified."""
         deadline = None if seconds is None else self._monotonic + seconds
-        for _ in range(self._slices):
-            if condition.wait(_SLICE):
-                return True
-            if deadline is not None and self._monotonic >= deadline:
-                return False
+        # One wait, not several short ones: a notification that comes as a wait times out is lost.
+        if condition.wait(self._patience):
+            return True
         if deadline is not None:
             with self._lock:
                 rest = max(deadline - self._monotonic, 0.0)
