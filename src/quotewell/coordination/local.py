@@ -1,0 +1,131 @@
+"""The coordinator of a single process."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Collection, Mapping
+from operator import itemgetter
+from typing import NamedTuple
+
+from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
+from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
+from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
+
+__all__ = ["LocalCoordinator"]
+
+
+class _Lease(NamedTuple):
+    token: str
+    until: float
+    seconds: float
+
+    def in_force(self, now: float) -> bool:
+        """Not when more is left of it than twice its length: the clock was set back."""
+        return now < self.until <= now + 2.0 * self.seconds
+
+
+class LocalCoordinator:
+    """A `protocols.Coordinator` that serves the threads of one process.
+
+    Args:
+        clock: The time.
+    """
+
+    name = "local"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._leases: dict[str, _Lease] = {}
+        self._budgets: dict[str, Budget] = {}
+        self._usage: dict[str, tuple[float, float]] = {}
+
+    def lease(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            now = self._drop_ended_leases()
+            granted = {key for key in keys if self._leases.get(key, _Lease(token, 0.0, 0.0)).token == token}
+            self._leases.update(dict.fromkeys(granted, _Lease(token, now + seconds, seconds)))
+            return granted
+
+    def renew(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
+        """See `protocols.Coordinator`; a lease that has run out is not held, even if nobody took it."""
+        with self._lock:
+            now = self._drop_ended_leases()
+            held = {key for key in keys if key in self._leases and self._leases[key].token == token}
+            self._leases.update(dict.fromkeys(held, _Lease(token, now + seconds, seconds)))
+            return held
+
+    def release(self, keys: Collection[str], token: str) -> None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            for key in keys:
+                lease = self._leases.get(key)
+                if lease is not None and lease.token == token:
+                    del self._leases[key]
+
+    def spend(
+        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+    ) -> Grant:
+        """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
+        with self._lock:
+            budget, grant = spending(
+                self._budgets.get(provider, Budget()),
+                limit,
+                n=n,
+                lane=lane,
+                now=self._clock.now(),
+                max_wait=max_wait,
+            )
+            self._budgets[provider] = budget
+            return grant
+
+    def pause(self, provider: str, until: float, reason: str) -> None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            budget = self._budgets.get(provider, Budget())
+            self._budgets[provider] = pausing(budget, until=until, reason=reason, now=self._clock.now())
+
+    def paused(self, provider: str) -> Pause | None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            now = self._clock.now()
+            budget = self._budgets.get(provider)
+            if budget is None:
+                return None
+            self._budgets[provider] = rebased(budget, now)
+            return paused(self._budgets[provider], now)
+
+    def resume(self, provider: str) -> None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            budget = self._budgets.get(provider)
+            if budget is not None:
+                self._budgets[provider] = resuming(budget, self._clock.now())
+
+    def add_usage(self, counts: Mapping[str, float]) -> None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            now = self._clock.now()
+            for symbol, count in counts.items():
+                before, at = self._usage.get(symbol, (0.0, now))
+                self._usage[symbol] = (decayed(before, at, now) + count, now)
+            for symbol in [s for s, (_, at) in self._usage.items() if at < now - FORGOTTEN_AFTER]:
+                del self._usage[symbol]
+
+    def top_usage(self, n: int) -> list[tuple[str, float]]:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            now = self._clock.now()
+            counts = [(symbol, decayed(count, at, now)) for symbol, (count, at) in self._usage.items()]
+        return heapq.nlargest(n, counts, key=itemgetter(1))
+
+    def close(self) -> None:
+        """See `protocols.Coordinator`; nothing is held."""
+
+    def _drop_ended_leases(self) -> float:
+        now = self._clock.now()
+        for key in [key for key, lease in self._leases.items() if not lease.in_force(now)]:
+            del self._leases[key]
+        return now

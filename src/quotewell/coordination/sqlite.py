@@ -1,0 +1,216 @@
+"""The coordinator of all processes of a machine: a SQLite file of its own, `state.db`.
+
+It is apart from `cache.db`, so that clearing, pruning or rebuilding the cache forgets neither a pause that a
+provider has asked for nor a lease.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from operator import itemgetter
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from quotewell.cache.sqlite_file import Schema, SqliteFile
+from quotewell.cache.sqlite_tables import in_chunks
+from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
+from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
+from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
+
+__all__ = ["SqliteCoordinator"]
+
+T = TypeVar("T")
+
+_SCHEMA = Schema(
+    application_id=0x51575331,
+    steps=(
+        (
+            """create table budget (
+                provider text primary key not null, seen real not null, next_at real not null,
+                day integer not null, spent integer not null, paused_until real not null,
+                pause_reason text not null
+            ) strict""",
+            """create table lease (
+                key text primary key not null, token text not null, until real not null, seconds real not null
+            ) strict, without rowid""",
+            """create table usage (
+                symbol text primary key not null, count real not null, at real not null
+            ) strict, without rowid""",
+        ),
+    ),
+)
+_READ_BUDGET = """
+    select seen, next_at, day, spent, paused_until, pause_reason from budget where provider = ?
+"""
+_WRITE_BUDGET = """
+    insert or replace into budget (provider, seen, next_at, day, spent, paused_until, pause_reason)
+    values (?, ?, ?, ?, ?, ?, ?)
+"""
+# A lease of which more is left than twice its length has ended, too: the clock was set back.
+_DROP_ENDED_LEASES = "delete from lease where until <= :now or until > :now + 2 * seconds"
+_TAKE_LEASE = """
+    insert into lease (key, token, until, seconds) values (?, ?, ?, ?)
+    on conflict (key) do update set until = excluded.until, seconds = excluded.seconds
+    where lease.token = excluded.token
+"""
+
+
+class SqliteCoordinator:
+    """A `protocols.Coordinator` that serves all processes that open the same file.
+
+    Every step is one transaction that begins with the write lock, and reads the clock only then.
+
+    Args:
+        path: The file; made for the owner alone when it does not exist.
+        clock: The time.
+        timeout: Seconds to wait for another process's lock.
+
+    Raises:
+        CacheError: The file cannot be used, as for `cache.sqlite.SqliteLevel`; so raise all methods.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, clock: Clock, *, timeout: float = 5.0) -> None:
+        self._clock = clock
+        self._file = SqliteFile(path, clock, _SCHEMA, timeout=timeout)
+
+    # ------------------------------------------------------------------------------------------ leases
+
+    def lease(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
+        """See `protocols.Coordinator`."""
+        wanted = list(dict.fromkeys(keys))
+
+        def take(connection: sqlite3.Connection) -> set[str]:
+            until = self._drop_ended_leases(connection) + seconds
+            connection.executemany(_TAKE_LEASE, [(key, token, until, seconds) for key in wanted])
+            return _held(connection, wanted, token)
+
+        return self._file.write(take) if wanted else set()
+
+    def renew(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
+        """See `protocols.Coordinator`; a lease that has run out is not held, even if nobody took it."""
+        wanted = list(dict.fromkeys(keys))
+
+        def extend(connection: sqlite3.Connection) -> set[str]:
+            until = self._drop_ended_leases(connection) + seconds
+            held = _held(connection, wanted, token)
+            connection.executemany(_TAKE_LEASE, [(key, token, until, seconds) for key in held])
+            return held
+
+        return self._file.write(extend) if wanted else set()
+
+    def release(self, keys: Collection[str], token: str) -> None:
+        """See `protocols.Coordinator`."""
+        rows = [(key, token) for key in keys]
+        if rows:
+            self._file.write(
+                lambda connection: connection.executemany(
+                    "delete from lease where key = ? and token = ?", rows
+                )
+            )
+
+    # ------------------------------------------------------------------------------------------ budgets
+
+    def spend(
+        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+    ) -> Grant:
+        """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
+        return self._step(
+            provider,
+            lambda budget, now: spending(budget, limit, n=n, lane=lane, now=now, max_wait=max_wait),
+        )
+
+    def pause(self, provider: str, until: float, reason: str) -> None:
+        """See `protocols.Coordinator`."""
+        self._step(provider, lambda budget, now: (pausing(budget, until=until, reason=reason, now=now), None))
+
+    def paused(self, provider: str) -> Pause | None:
+        """See `protocols.Coordinator`."""
+        budget = self._file.read(lambda connection: _read_budget(connection, provider))
+        now = self._clock.now()
+        if budget.seen <= now:
+            return paused(budget, now)
+
+        def keep_up(budget: Budget, now: float) -> tuple[Budget, Pause | None]:
+            budget = rebased(budget, now)
+            return budget, paused(budget, now)
+
+        return self._step(provider, keep_up)
+
+    def resume(self, provider: str) -> None:
+        """See `protocols.Coordinator`."""
+        self._step(provider, lambda budget, now: (resuming(budget, now), None))
+
+    # -------------------------------------------------------------------------------------------- usage
+
+    def add_usage(self, counts: Mapping[str, float]) -> None:
+        """See `protocols.Coordinator`."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            now = self._clock.now()
+            connection.execute("delete from usage where at < ?", (now - FORGOTTEN_AFTER,))
+            before: dict[str, tuple[float, float]] = {}
+            for marks, keys in in_chunks(list(counts)):
+                rows = connection.execute(
+                    f"select symbol, count, at from usage where symbol in ({marks})",  # noqa: S608  marks: `?`
+                    keys,
+                )
+                before |= {symbol: (count, at) for symbol, count, at in rows}
+            connection.executemany(
+                "insert or replace into usage (symbol, count, at) values (?, ?, ?)",
+                [
+                    (symbol, decayed(*before.get(symbol, (0.0, now)), now) + count, now)
+                    for symbol, count in counts.items()
+                ],
+            )
+
+        if counts:
+            self._file.write(add)
+
+    def top_usage(self, n: int) -> list[tuple[str, float]]:
+        """See `protocols.Coordinator`."""
+        rows = self._file.read(
+            lambda connection: connection.execute("select symbol, count, at from usage").fetchall()
+        )
+        now = self._clock.now()
+        counts = [(symbol, decayed(count, at, now)) for symbol, count, at in rows]
+        return heapq.nlargest(n, counts, key=itemgetter(1))
+
+    def close(self) -> None:
+        """See `protocols.Coordinator`; afterwards every other method raises `CacheError`."""
+        self._file.close()
+
+    def _step(self, provider: str, step: Callable[[Budget, float], tuple[Budget, T]]) -> T:
+        """Apply `step` to a provider's budget at the time at which the write lock was got."""
+
+        def apply(connection: sqlite3.Connection) -> T:
+            before = _read_budget(connection, provider)
+            after, answer = step(before, self._clock.now())
+            if after is not before:
+                connection.execute(_WRITE_BUDGET, (provider, *msgspec.structs.astuple(after)))
+            return answer
+
+        return self._file.write(apply)
+
+    def _drop_ended_leases(self, connection: sqlite3.Connection) -> float:
+        now = self._clock.now()
+        connection.execute(_DROP_ENDED_LEASES, {"now": now})
+        return now
+
+
+def _read_budget(connection: sqlite3.Connection, provider: str) -> Budget:
+    row = connection.execute(_READ_BUDGET, (provider,)).fetchone()
+    return Budget() if row is None else Budget(*row)
+
+
+def _held(connection: sqlite3.Connection, keys: list[str], token: str) -> set[str]:
+    held: set[str] = set()
+    for marks, chunk in in_chunks(keys):
+        sql = f"select key from lease where token = ? and key in ({marks})"  # noqa: S608  marks: `?`
+        held |= {key for (key,) in connection.execute(sql, (token, *chunk))}
+    return held

@@ -1,0 +1,130 @@
+"""Records as msgpack, and what is stored of them at all. Rows are tried by the contract of the levels."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from quotewell.cache.codec import (
+    decode,
+    encode,
+    record_type,
+    row_reader,
+    row_writer,
+    stored_fields,
+    value_columns,
+)
+from quotewell.errors import UsageError
+from quotewell.records import (
+    FACETS,
+    RECORD_TYPES,
+    Dividend,
+    DividendEvent,
+    Failure,
+    Freshness,
+    Fx,
+    Provenance,
+    Quote,
+    Record,
+    Result,
+    Risk,
+)
+
+FAILURE = Failure("timeout", "took 15 s — twice", "yahoo", 2, 190.0, 200.0, 230.0)
+EVENT = DividendEvent(738_000, 0.25, None, declared=True)
+RECORDS: list[tuple[str, Record]] = [
+    (
+        "quote",
+        Quote(symbol="AAPL", fetched_at=1.5, last=0.1, currency="USD", unverified=True, failure=FAILURE),
+    ),
+    ("quote", Quote(symbol="")),
+    ("risk", Risk(symbol="A", beta=-1.0, method="ols_daily", n=1250, invalidated=True)),
+    ("dividend", Dividend(symbol="A", dividend_yield=0.004, events=(EVENT, EVENT))),
+    ("fx", Fx(symbol="EURUSD=X", rate=float("inf"))),
+    ("result:mine", Result(symbol='["k", 1]', blob=b"\x00\xff")),
+]
+
+
+@pytest.mark.parametrize(("table", "record"), RECORDS)
+def test_a_record_survives_msgpack(table: str, record: Record) -> None:
+    back = decode(table, encode(record))
+    assert back == record
+    assert type(back) is record_type(table)
+
+
+def test_bookkeeping_is_neither_written_nor_believed() -> None:
+    record = Quote(symbol="A", hits=9, fresh_until=1e9)
+    record.provenance = Provenance("x", None, 1.0, Freshness.FRESH, "memory")
+    assert encode(record) == encode(Quote(symbol="A"))
+    assert encode(Result(symbol="k", value=object())) == encode(Result(symbol="k"))
+    assert decode("quote", msgspec.msgpack.encode(record)) == Quote(symbol="A")
+    assert decode("result:x", msgspec.msgpack.encode(Result(symbol="k", value=1))) == Result(symbol="k")
+
+
+def test_absent_fields_take_no_room_and_unknown_ones_are_passed_over() -> None:
+    assert msgspec.msgpack.decode(encode(Fx(symbol="A", rate=1.0))) == {
+        "symbol": "A",
+        "invalidated": False,
+        "rate": 1.0,
+    }
+    newer = msgspec.msgpack.encode({"symbol": "A", "rate": 1.0, "spread": 2.0})
+    assert decode("fx", newer) == Fx(symbol="A", rate=1.0)
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b"",
+        b"\xc1",
+        b"pickle?",
+        encode(Fx(symbol="A"))[:-1],
+        msgspec.msgpack.encode({"symbol": "A", "rate": "1.0"}),
+    ],
+)
+def test_what_does_not_decode_is_a_miss(blob: bytes) -> None:
+    assert decode("fx", blob) is None
+
+
+@pytest.mark.parametrize("table", ["", "quotes", "result"])
+def test_an_unknown_table_is_a_usage_error(table: str) -> None:
+    with pytest.raises(UsageError, match="no table") as caught:
+        record_type(table)
+    assert "result:<namespace>" in caught.value.hint
+
+
+def test_every_facet_has_its_type() -> None:
+    assert [record_type(facet) for facet in FACETS] == list(RECORD_TYPES.values())
+
+
+@pytest.mark.parametrize("table", [*FACETS, "result:x"])
+def test_all_fields_but_bookkeeping_are_stored(table: str) -> None:
+    kind = record_type(table)
+    assert set(kind.__struct_fields__) - set(stored_fields(kind)) == {
+        "fresh_until",
+        "hits",
+        "provenance",
+        *(("value",) if kind is Result else ()),
+    }
+    assert set(stored_fields(kind)) - set(value_columns(kind)) == {"invalidated", "failure"}
+    assert value_columns(kind)[0] == "symbol"
+
+
+def test_strings_of_few_values_are_kept_once() -> None:
+    def fresh(text: str | None) -> str | None:
+        """The same text in another object, as it comes from a database."""
+        return text and text.encode().decode()
+
+    texts = [("A", "USD"), ("B", "USD"), ("C", None), ("D", "USD"), ("E", "EUR")]
+    quotes = [Quote(symbol=symbol, currency=fresh(text), source=fresh("yahoo")) for symbol, text in texts]
+    assert len({id(quote.source) for quote in quotes}) == len(quotes)
+    rows = [row[:-1] for row in row_writer(Quote)(quotes, 1, "")]
+    records = row_reader(Quote, state=False)(rows, {"A", "B", "C", "D", "E"})
+    quotes = [record for record in records.values() if isinstance(record, Quote)]
+    assert [quote.currency for quote in quotes] == ["USD", "USD", None, "USD", "EUR"]
+    assert len({id(quote.source) for quote in quotes}) == 1
+    assert len({id(quote.currency) for quote in quotes}) == 3
+
+
+def test_rows_that_are_not_wanted_make_no_records() -> None:
+    rows = [row[:-1] for row in row_writer(Fx)([Fx(symbol="A"), Fx(symbol="B", rate=2.0)], 1, "")]
+    assert row_reader(Fx, state=False)(rows, {"B"}) == {"B": Fx(symbol="B", rate=2.0)}
