@@ -1,0 +1,77 @@
+"""The book of one file as the options ask for it: of now, of a day in the past, or of the file's own day."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from quotewell.errors import ImportFailed, UsageError
+from quotewell.views.cli.options import Namespace, instant_of, open_service
+from quotewell.views.cli.output import working
+from quotewell.views.words import count
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.portfolio import Portfolio
+    from quotewell.portfolio.summary import Summary
+    from quotewell.service import TickerService
+
+__all__ = ["fetched", "open_book", "summarise"]
+
+
+@contextlib.contextmanager
+def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
+    """Read `options.file`, open the service, and fetch what the book needs unless offline.
+
+    With `--as-of` everything is of that day's close; offline without it, of the day of the file.
+
+    Raises:
+        ImportFailed: The file cannot be read, or holds no rows.
+        UsageError: An option or a setting is wrong, or `--as-of` is a day to come.
+    """
+    from quotewell.asof import AsOfSource  # noqa: PLC0415  `--help` needs none of these
+    from quotewell.portfolio.basis import Basis  # noqa: PLC0415
+    from quotewell.portfolio.importers import read_positions  # noqa: PLC0415
+    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
+
+    instant = instant_of(options.as_of)
+    file = read_positions(options.file)
+    if not file.rows:
+        raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
+    with open_service(options) as tickers:
+        settings = tickers.settings
+        if instant is not None and instant > tickers.now():
+            raise UsageError(
+                f"--as-of {options.as_of}: that day's close is still to come", hint="leave it out for now"
+            )
+        at = file.as_of if instant is None and settings.offline else instant
+        book = Portfolio(
+            file,
+            tickers if at is None else AsOfSource(tickers, at),
+            basis=Basis(
+                base_currency=settings.base_currency,
+                benchmark=settings.benchmark,
+                rates=dict(options.rate),
+                dividend_yield=options.dividend_yield,
+                beta=options.assume_beta,
+            ),
+            at=at,
+            offline=settings.offline,
+        )
+        yield fetched(book, offline=settings.offline), tickers
+
+
+def fetched(book: Portfolio, *, offline: bool = False) -> Portfolio:
+    """The book, with all that it needs fetched in one plan."""
+    if not offline:
+        symbols = {symbol for symbol, _ in book.needs()}
+        with working(f"fetching {count(len(symbols), 'symbol')}"):
+            book.prefetch()
+    return book
+
+
+def summarise(book: Portfolio, tickers: TickerService) -> Summary:
+    """The report on a book; its `requests` are all that `tickers` has sent."""
+    import msgspec  # noqa: PLC0415  `--help` needs none
+
+    return msgspec.structs.replace(book.summary(), requests=tickers.requests)

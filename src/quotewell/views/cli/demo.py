@@ -1,0 +1,46 @@
+"""`quotewell demo`: the report on a made-up portfolio, from bundled prices, without network."""
+
+from __future__ import annotations
+
+from quotewell.views.cli.book import fetched, summarise
+from quotewell.views.cli.exits import FINE
+from quotewell.views.cli.options import Namespace, Subparsers
+from quotewell.views.cli.output import print_json
+from quotewell.views.cli.summary import print_report
+
+__all__ = ["add", "run"]
+
+_NOTES = (
+    "The portfolio is made up, its option prices illustrative",
+    "your own: quotewell summary FILE",
+)
+
+
+def add(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("demo", help="the report on a made-up portfolio; needs no network")
+    parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Value the bundled portfolio at the close of the bundled prices, whatever is configured."""
+    from importlib.resources import as_file  # noqa: PLC0415  `--help` needs none of these
+
+    from quotewell import demo  # noqa: PLC0415
+    from quotewell.clock import ShiftedClock  # noqa: PLC0415
+    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
+    from quotewell.settings import Settings, load_settings  # noqa: PLC0415
+    from quotewell.wiring import connect  # noqa: PLC0415
+
+    # A cache of its own: the snapshot's past must not answer for the market of today.
+    settings = Settings(providers=("snapshot",), cache_dir=load_settings().cache_folder / "demo")
+    with connect(settings, clock=ShiftedClock(demo.demo_now())) as tickers:
+        with as_file(demo.portfolio_file()) as path:
+            book = Portfolio.from_csv(path, tickers, name=path.name)
+        summary = summarise(fetched(book), tickers)
+    if options.json:
+        print_json(summary)
+    else:
+        print_report(summary, _NOTES)
+    return FINE

@@ -1,0 +1,80 @@
+"""`quotewell doctor`: is the service in working order, and if not, what is wrong."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import msgspec
+
+from quotewell._version import __version__
+from quotewell.errors import CacheDegradedWarning, UsageError
+from quotewell.protocols import Pause
+from quotewell.service import TickerService
+from quotewell.views.cli.exits import FAILED, FINE
+from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
+from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.words import aligned, iso, number, printable
+
+__all__ = ["add", "run"]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def add(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("doctor", help="check settings, cache and providers")
+    parser.add_argument("--online", action="store_true", help="ask for a quote of the benchmark")
+    add_common(parser, strict=False)
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Print what was checked; exit with 1 when something is out of order."""
+    checks = _checks(options)
+    if options.json:
+        print_json({"schema": 1, "checks": checks})
+    else:
+        rows = [["ok" if check.ok else "!!", check.name, printable(check.detail)] for check in checks]
+        print_lines(aligned(rows, left=(0, 1, 2)))
+    return FINE if all(check.ok for check in checks) else FAILED
+
+
+def _checks(options: Namespace) -> list[Check]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    checks = [Check("quotewell", ok=True, detail=f"{__version__} on Python {python}")]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CacheDegradedWarning)
+        try:
+            service = open_service(options)
+        except UsageError as error:
+            return [*checks, Check("settings", ok=False, detail=f"{error} {error.hint}")]
+    with service as tickers:
+        settings = tickers.settings
+        checks.append(Check("settings", ok=True, detail=repr(settings)))
+        degraded = [str(warning.message) for warning in caught]
+        checks.append(Check("cache", ok=not degraded, detail=degraded[0] if degraded else _cache(tickers)))
+        checks += [_provider(name, pause) for name, pause in tickers.pauses().items()]
+        if options.online and not settings.offline:
+            reading = tickers.read([(settings.benchmark, "quote")], force=True)[settings.benchmark, "quote"]
+            reason = reading.failure.reason if reading.failure else f"{settings.benchmark} answered"
+            checks.append(Check("online", ok=reading.failure is None, detail=reason))
+    return checks
+
+
+def _cache(tickers: TickerService) -> str:
+    stats = tickers.cache_stats()
+    records = number(sum(stats.level_records.values()))
+    return f"{stats.level}, {records} records, {tickers.settings.cache_folder}"
+
+
+def _provider(name: str, pause: Pause | None) -> Check:
+    if pause is None:
+        return Check(f"provider {name}", ok=True, detail="not paused")
+    return Check(f"provider {name}", ok=False, detail=f"paused until {iso(pause.until)}: {pause.reason}")

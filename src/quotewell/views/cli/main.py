@@ -1,0 +1,108 @@
+"""Entry point of the command line: parse, run one command, turn errors into one line and an exit code.
+
+Exit codes: 0 fine; 1 the command could not do its job; 2 wrong usage; 3 done, but `--strict` found something
+missing, stale, disputed or rejected; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from quotewell._version import __version__
+from quotewell.errors import QuotewellError, QuotewellWarning, UsageError
+from quotewell.views.cli import cache, demo, doctor, explain, positions, prefetch, quote, summary
+from quotewell.views.cli.exits import FAILED, FINE, INTERRUPTED, WRONG_USAGE
+from quotewell.views.cli.output import abandon_stdout, prepare_streams, print_json
+from quotewell.views.words import printable
+
+__all__ = ["main", "run"]
+
+_COMMANDS = (summary, positions, quote, explain, prefetch, cache, doctor, demo)
+_HELP_WIDTH = 78
+_LONGEST_MESSAGE = 600
+
+
+def run() -> NoReturn:
+    """Run the command line and exit the process."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    as_json = "--json" in arguments
+    prepare_streams()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", QuotewellWarning)
+        warnings.showwarning = _print_warning
+        try:
+            options = _parser().parse_args(arguments)
+            code: int = options.run(options)
+            sys.stdout.flush()
+        except UsageError as error:
+            return _report(error, as_json=as_json, code=WRONG_USAGE)
+        except QuotewellError as error:
+            return _report(error, as_json=as_json, code=FAILED)
+        except KeyboardInterrupt:
+            interrupted = QuotewellError("interrupted", hint="what has arrived is kept")
+            interrupted.kind = "interrupted"
+            return _report(interrupted, as_json=as_json, code=INTERRUPTED)
+        except BrokenPipeError:
+            abandon_stdout()  # the reader has seen enough (`| head`)
+            return FINE
+        except OSError as error:
+            abandon_stdout()
+            print(f"quotewell: cannot write: {error.strerror or error}", file=sys.stderr)
+            return FAILED
+        return code
+
+
+class _Formatter(argparse.HelpFormatter):
+    """As wide on every terminal, so that documentation and screen agree."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=_HELP_WIDTH)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of exiting, so that wrong usage is reported like every other error."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, "allow_abbrev": False, **arguments})
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="quotewell",
+        description="What a portfolio is worth, what it is exposed to, and how far to trust the numbers.",
+        epilog="Try: quotewell demo",
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"quotewell {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser
+
+
+def _report(error: QuotewellError, *, as_json: bool, code: int) -> int:
+    message = _line(str(error))
+    hint = f" ({_line(error.hint)})" if error.hint else ""
+    print(f"quotewell: {message}{hint}", file=sys.stderr)
+    if as_json:
+        print_json({"error": {"kind": error.kind, "message": message, "hint": _line(error.hint)}})
+    return code
+
+
+def _line(text: str) -> str:
+    line = printable(text)
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+
+
+def _print_warning(message: Warning | str, *_where: object, **_more: object) -> None:
+    print(f"quotewell: {_line(str(message))}", file=sys.stderr)

@@ -1,0 +1,131 @@
+"""Options that several commands share, and the service that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import math
+from typing import TYPE_CHECKING, Any
+
+from quotewell.errors import SymbolError
+
+if TYPE_CHECKING:
+    from quotewell.service import TickerService
+
+__all__ = ["Namespace", "Subparsers", "add_beta", "add_common", "add_valuation", "instant_of", "open_service"]
+
+Namespace = argparse.Namespace
+Subparsers = Any
+"""`argparse._SubParsersAction`, which has no public name."""
+
+_SHOWN = 40
+"""Characters of a wrong argument that a message repeats."""
+
+
+def add_common(parser: argparse.ArgumentParser, *, strict: bool = True) -> None:
+    """`--json`, `--offline`, `--strict`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
+    parser.add_argument("--offline", action="store_true", help="never ask a provider")
+    if strict:
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="exit with 3 if anything is missing, stale, disputed or rejected",
+        )
+
+
+def add_beta(parser: argparse.ArgumentParser) -> None:
+    """`--benchmark`, `--beta`."""
+    parser.add_argument(
+        "--benchmark", metavar="SYMBOL", type=_symbol, help="what betas are measured against (^GSPC)"
+    )
+    parser.add_argument(
+        "--beta", choices=("computed", "provider"), help="whose betas: our own regression, or the provider's"
+    )
+
+
+def add_valuation(parser: argparse.ArgumentParser) -> None:
+    """When to value, and what may be assumed."""
+    parser.add_argument(
+        "--as-of",
+        metavar="DATE",
+        type=_date,
+        help="value at that day's close; use nothing later",
+    )
+    add_beta(parser)
+    parser.add_argument(
+        "--assume-beta", metavar="X", type=_number, help="take this for a beta that is unknown; marked !"
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="[CUR=]X",
+        action="append",
+        default=[],
+        type=_rate,
+        help="interest rate as a fraction (0.043), where none is known; for one currency with CUR=",
+    )
+    parser.add_argument(
+        "--dividend-yield", metavar="X", type=_fraction, help="yield as a fraction, where none is known"
+    )
+
+
+def open_service(options: Namespace) -> TickerService:
+    """The ticker service that the options ask for, with the timeouts of commands."""
+    from quotewell.settings import load_settings  # noqa: PLC0415  `--help` needs no settings
+    from quotewell.wiring import connect  # noqa: PLC0415
+
+    arguments = {
+        "offline": True if options.offline else None,
+        "benchmark": getattr(options, "benchmark", None),
+        "beta": getattr(options, "beta", None),
+    }
+    settings = load_settings(arguments)
+    return connect(load_settings({**arguments, "soft_timeout": settings.command_timeout}))
+
+
+def instant_of(day: dt.date | None) -> float | None:
+    """The close of `day`, epoch seconds."""
+    from quotewell.calendars import close_of  # noqa: PLC0415  time zones, only with --as-of
+
+    return None if day is None else close_of(day)
+
+
+def _rate(text: str) -> tuple[str, float]:
+    currency, separator, number = text.rpartition("=")
+    code = currency.strip().upper() if separator else "USD"
+    if len(code) != 3 or not code.isalpha():
+        raise argparse.ArgumentTypeError(f"{currency[:_SHOWN]!r} is no currency code like EUR")
+    return code, _fraction(number)
+
+
+def _symbol(text: str) -> str:
+    from quotewell.symbols import normalise  # noqa: PLC0415  only where it is given
+
+    try:
+        return normalise(text)
+    except SymbolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is not a date like 2025-05-08") from None
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is not a number")
+    return value
+
+
+def _fraction(text: str) -> float:
+    value = _number(text)
+    if not -1 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is not a fraction; 4.3 % is 0.043")
+    return value

@@ -1,0 +1,92 @@
+"""What every command's output has in common: JSON, characters that the terminal lacks, progress."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+
+__all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "working"]
+
+_REPLACEMENTS = {
+    "−": "-", "·": "|", "…": ".", "×": "x", "≥": " ", "±": "+", "✓": "v", "β": "b", "│": "|",
+    "█": "#", "▌": "#", "▐": "#", "–": "-",
+}  # fmt: skip
+"""One character each, so that columns stay columns."""
+_ERRORS = "quotewell.replace"
+
+
+def prepare_streams() -> None:
+    """Let terminals that lack a character show its nearest neighbour, rather than fail."""
+    codecs.register_error(_ERRORS, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON text: UTF-8, or escaped where standard output has another encoding."""
+    import msgspec  # noqa: PLC0415  wrong usage without --json need not pay for it
+
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # text from a file name or an argument that is no Unicode
+        text = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value))).decode()
+    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+        text = re.sub(r"[^\x00-\x7f]", _escaped, text)
+    print(text)
+
+
+def print_lines(text: str) -> None:
+    """Print lines; on a terminal none is longer than it is wide."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.split("\n"))
+    print(text)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on a terminal what takes time, until it is done; say nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print(f"{what} …", end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print(" " * (len(what) + 2), end="\r", file=sys.stderr, flush=True)
+
+
+def abandon_stdout() -> None:
+    """Write no more: nobody reads, or there is no room; the interpreter would fail once more at its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unknown = error.object[error.start : error.end]
+    return "".join(_REPLACEMENTS.get(character, "?") for character in unknown), error.end
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_surrogates(item) for item in value]
+    return value

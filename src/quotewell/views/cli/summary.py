@@ -1,0 +1,87 @@
+"""`quotewell summary FILE`: what a book is worth, what it is exposed to, and how far to trust the numbers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from quotewell.views.cli.book import open_book, summarise
+from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
+from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_valuation
+from quotewell.views.cli.output import print_json
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.summary import Summary
+
+__all__ = ["add", "complete", "print_report", "run"]
+
+_NOT_MISSING = frozenset(
+    ("as_of_unknown", "assumed_dividend", "assumed_rate", "expires_today", "ignored_columns")
+)
+"""Problems of a report in which no figure is missing, stale, disputed or rejected."""
+
+
+_NAME_WIDTH = 40
+
+
+def add(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("summary", help="value, exposure and what-if of a broker's file")
+    parser.add_argument("file", metavar="FILE", help="a broker's export, or a table symbol,quantity,…")
+    add_valuation(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Print the report, as a screen or as JSON."""
+    with open_book(options) as (book, tickers):
+        summary = summarise(book, tickers)
+    if options.json:
+        print_json(summary)
+    else:
+        largest = next((row.underlying for row in summary.by_underlying), None)
+        print_report(
+            summary,
+            [
+                f"quotewell positions {_named(options.file)} --sort exposure:desc",
+                *([f"quotewell explain {largest}"] if largest else []),
+                "--json for programs",
+            ],
+        )
+    if summary.value.total is None:
+        print(f"quotewell: {summary.file}: nothing in it could be valued", file=sys.stderr)
+        return FAILED
+    return NOT_STRICT if options.strict and not complete(summary) else FINE
+
+
+def complete(summary: Summary) -> bool:
+    """Whether nothing is missing, stale, disputed or rejected."""
+    value, net = summary.value, summary.exposure.net
+    return (
+        summary.valuation_at is not None
+        and value.complete
+        and net.complete
+        and net.beta_adjusted_complete
+        and not (summary.freshness.stale or summary.freshness.missing)
+        and not (summary.disputed or summary.counts.rejected)
+        and all(problem.kind in _NOT_MISSING for problem in summary.problems)
+    )
+
+
+def print_report(summary: Summary, hints: Sequence[str]) -> None:
+    """Print the screen, as wide as the terminal."""
+    from quotewell.views.render.layout import cell  # noqa: PLC0415  imports rich
+    from quotewell.views.render.summary import summary_screen  # noqa: PLC0415
+    from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
+
+    show(summary_screen(summary, screen_width(), [cell(hint, "dim") for hint in hints]))
+
+
+def _named(path: str) -> str:
+    """The file as a shell takes it, where that leaves room for the command."""
+    import shlex  # noqa: PLC0415  only for the screen
+
+    quoted = shlex.quote(path)
+    return quoted if len(quoted) <= _NAME_WIDTH else "FILE"

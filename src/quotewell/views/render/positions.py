@@ -1,0 +1,128 @@
+"""The screen of `quotewell positions`: one line a row of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.row import ValuedRow
+from quotewell.symbols import parse_option
+from quotewell.views.render.amounts import Unit, unit_for
+from quotewell.views.render.layout import EMPTY, Column, Line, Table, cell, inset
+from quotewell.views.words import count, day, number
+
+__all__ = ["positions_screen"]
+
+_SYMBOL_WIDTH = 28
+_SHORTEST_NOTE = 12
+_SHOWN_BY_MARKERS = frozenset(
+    ("stale", "stale_beta", "reported", "assumed_rate", "assumed_dividend", "estimated", "model", "no_beta")
+) | {"given_beta", "given_rate", "given_dividend", "proxy_dividend"}
+"""Flags that a marker beside a figure, or its absence, already shows."""
+
+
+def positions_screen(
+    head: Sequence[Line],
+    rows: Sequence[ValuedRow],
+    rejected: Sequence[RejectedRow],
+    currency: str,
+    width: int,
+) -> list[Line]:
+    """A table of rows, then the rejected ones.
+
+    Args:
+        head: Lines above the table.
+        rows: In the order to show.
+        rejected: Rows that could not be read.
+        currency: The base currency, of values and exposures.
+        width: Characters in a line.
+    """
+    room = width - 2
+    lines = [*head, EMPTY]
+    lines += _table(rows, currency, room) if rows else [cell("no rows of this kind", "dim")]
+    if rejected:
+        lines += [EMPTY, cell(count(len(rejected), "rejected row"), "bold")]
+        lines += [cell(f"  line {row.line}: {row.reason}", "yellow") for row in rejected]
+    return inset(lines, room)
+
+
+def _table(rows: Sequence[ValuedRow], currency: str, room: int) -> list[Line]:
+    unit = unit_for([amount for row in rows for amount in (row.value, row.exposure)], currency)
+    several_accounts = len({row.account for row in rows}) > 1
+    columns = [
+        Column("Symbol", left=True),
+        Column("Account" if several_accounts else "", left=True, goes=3),
+        Column("Qty"),
+        Column("Price"),
+        Column("", left=True, gap=0),
+        Column(f"Value {unit.name}"),
+        Column("Delta", goes=4),
+        Column("", left=True, gap=0, goes=4),
+        Column("Exposure"),
+        Column("β", goes=2),
+        Column("", left=True, gap=0, goes=2),
+        Column("Beta-adj", goes=1),
+    ]
+    cells = [
+        [
+            _symbol(row),
+            cell(row.account or "" if several_accounts else "", "dim"),
+            *_instrument_cells(row, unit),
+            *_market_cells(row, unit),
+        ]
+        for row in rows
+    ]
+    notes = [cell(_note(row), "yellow") for row in rows]
+    longest = max(note.cell_len for note in notes)
+    table = Table(columns, cells).fitted(room - (2 + min(longest, _SHORTEST_NOTE) if longest else 0))
+    left = room - table.width - 2
+    for note in notes:
+        note.truncate(max(left, 0), overflow="ellipsis")
+    return table.with_column(Column("Notes" if longest else "", left=True), notes).lines()
+
+
+def _symbol(row: ValuedRow) -> Text:
+    symbol = row.symbol or row.description
+    option = parse_option(symbol) if row.kind == "option" else None
+    if option is not None:
+        strike = number(option.strike, 3).rstrip("0").rstrip(".")
+        symbol = f"{option.root} {day(option.expiry)} {strike} {option.right}"
+    text = cell(symbol, "bold" if row.kind == "stock" else "")
+    text.truncate(_SYMBOL_WIDTH, overflow="ellipsis")
+    return text
+
+
+def _instrument_cells(row: ValuedRow, unit: Unit) -> list[Text]:
+    """Quantity, price with its marker, and value."""
+    if row.kind in ("cash", "pending"):
+        return [EMPTY, EMPTY, EMPTY, unit.amount(row.value)]
+    whole = row.quantity is None or row.quantity == round(row.quantity)
+    return [
+        cell(number(row.quantity, 0 if whole else 4)),
+        cell(number(row.price, 2)),
+        cell("~" if "stale" in row.flags else "", "yellow"),
+        unit.amount(row.value),
+    ]
+
+
+def _market_cells(row: ValuedRow, unit: Unit) -> list[Text]:
+    """Delta of options, exposure, beta and beta-adjusted exposure, with markers; cash has none of them."""
+    if row.kind in ("cash", "pending"):
+        return [EMPTY] * 6
+    flags = set(row.flags)
+    assumed = "!" if flags & {"assumed_rate", "assumed_dividend"} else ""
+    estimated = "~" if flags & {"estimated", "model"} else ""
+    return [
+        cell(number(row.delta, 2) if row.kind == "option" else ""),
+        cell(assumed + estimated, "yellow"),
+        unit.amount(row.exposure),
+        cell(number(row.beta, 2)),
+        cell("!" if "given_beta" in flags else "~" if "stale_beta" in flags else "", "yellow"),
+        unit.amount(row.beta_adjusted),
+    ]
+
+
+def _note(row: ValuedRow) -> str:
+    return ", ".join(flag.replace("_", " ") for flag in row.flags if flag not in _SHOWN_BY_MARKERS)
