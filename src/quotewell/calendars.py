@@ -6,6 +6,8 @@ A plain rule: weekdays, 09:30 to 16:00 New York. It knows no holidays and no hal
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from bisect import bisect_right
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +18,10 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _OPEN = dt.time(9, 30)
 _CLOSE = dt.time(16, 0)
 _SATURDAY = 5
+_DAY = 86400.0
+_EPOCH = dt.date(1970, 1, 1)
+_REACH = 5
+"""Days to either side among which there are sessions before and after."""
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
@@ -37,11 +43,10 @@ class Sessions(msgspec.Struct, frozen=True, gc=False):
 
 def new_york_sessions(now: float) -> Sessions:
     """The sessions of the New York exchanges around `now` (epoch seconds), by the plain rule."""
-    day = _date(now)
-    today = _session(day)
-    previous = today if today is not None and today.open <= now else _neighbour(day, -1)
-    following = today if today is not None and today.open > now else _neighbour(day, 1)
-    return Sessions(previous, following, previous.open <= now < previous.close)
+    opens, sessions = _near(int(now // _DAY))
+    following = bisect_right(opens, now)
+    previous = sessions[following - 1]
+    return Sessions(previous, sessions[following], now < previous.close)
 
 
 def close_of(day: dt.date) -> float:
@@ -58,16 +63,15 @@ def _date(instant: float) -> dt.date:
     return dt.datetime.fromtimestamp(instant, _NEW_YORK).date()
 
 
-def _session(day: dt.date) -> Session | None:
-    if day.weekday() >= _SATURDAY:
-        return None
+@functools.lru_cache(maxsize=1024)
+def _near(utc_day: int) -> tuple[tuple[float, ...], tuple[Session, ...]]:
+    """Opens and sessions around a UTC day (days since the epoch); remembered, for it is asked often."""
+    middle = _EPOCH + dt.timedelta(days=utc_day)
+    days = (middle + dt.timedelta(days=offset) for offset in range(-_REACH, _REACH + 1))
+    sessions = tuple(_session(day) for day in days if day.weekday() < _SATURDAY)
+    return tuple(session.open for session in sessions), sessions
+
+
+def _session(day: dt.date) -> Session:
     opens = dt.datetime.combine(day, _OPEN, _NEW_YORK).timestamp()
     return Session(day.toordinal(), opens, close_of(day))
-
-
-def _neighbour(day: dt.date, step: int) -> Session:
-    session = None
-    while session is None:
-        day += dt.timedelta(days=step)
-        session = _session(day)
-    return session
