@@ -7,8 +7,6 @@ portfolio has the form of Fidelity's export; its positions are invented here, it
 closes, its option prices a binomial tree's.
 """
 
-
-
 from __future__ import annotations
 
 import csv

@@ -52,6 +52,7 @@ InstrumentType = Literal[
     "stock", "etf", "fund", "money_market", "index", "option", "currency", "crypto", "future", "bond"
 ]
 
+
 class Freshness(enum.IntEnum):
     """How usable a value is now; a larger number is better."""
 
