@@ -154,6 +154,7 @@ def test_failure_of_status(status: int, failure: str) -> None:
         ("crumb=aB/cd.x is wrong", "crumb=*** is wrong"),
         ("api_key: s3cret", "api_key=***"),
         ("two\n  lines", "two lines"),
+        ("curl: (56) reset. See https://curl.se/x.html first for more details.", "curl: (56) reset."),
         ("x" * 300, "x" * 199 + "…"),
     ],
 )
