@@ -379,7 +379,7 @@ def test_two_threads_with_the_same_expired_crumb_renew_it_once(setup: Setup) -> 
 @pytest.mark.parametrize("kind", ["html_crumb", "empty_crumb"])
 def test_what_is_no_crumb_is_not_used(setup: Setup, kind: str) -> None:
     setup.simulator.fault(kind, times=1)
-    assert setup.failure().failure == "invalid"
+    assert setup.failure().failure == "server"
     assert setup.endpoints == ["cookie", "crumb"]
     assert setup.fetch("quote", "AAPL").found
 
@@ -525,9 +525,9 @@ def test_a_hang_ends_with_the_deadline(setup: Setup) -> None:
 @pytest.mark.parametrize(
     ("kind", "failure"),
     [
-        ("html", "invalid"),
-        ("truncated", "invalid"),
-        ("empty_body", "invalid"),
+        ("html", "server"),
+        ("truncated", "server"),
+        ("empty_body", "server"),
         ("error_body", "server"),
         ("string_body", "server"),
     ],

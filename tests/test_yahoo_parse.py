@@ -342,12 +342,12 @@ def test_an_empty_answer_is_an_answer(result: object) -> None:
         ({"quoteResponse": {"result": None, "error": {"code": "Not Found"}}}, "unknown"),
         ({"quoteResponse": "oops"}, "server"),
         ("oops", "server"),
-        ({"quoteResponse": {"result": "oops", "error": None}}, "invalid"),
-        ({"quoteResponse": {}}, "invalid"),
-        ({}, "invalid"),
-        ([], "invalid"),
-        (None, "invalid"),
-        (7, "invalid"),
+        ({"quoteResponse": {"result": "oops", "error": None}}, "server"),
+        ({"quoteResponse": {}}, "server"),
+        ({}, "server"),
+        ([], "server"),
+        (None, "server"),
+        (7, "server"),
     ],
 )
 def test_errors_under_status_200(payload: object, failure: str) -> None:

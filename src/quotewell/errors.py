@@ -40,8 +40,8 @@ FailureKind = Literal[
     "quota",  # the daily allowance is spent, or must not be spent on this
     "timeout",
     "network",
-    "server",  # 5xx, or an error body under status 200
-    "invalid",  # an answer that cannot be read, or a value that fails the border checks
+    "server",  # 5xx, or under status 200 an error or something that cannot be read
+    "invalid",  # a value that fails the border checks, or an answer about something else
     "suspect",  # a price held back, see Quote.suspect
     "denied",  # 401, 403, or 402: not in the plan
     "unsupported",  # no configured provider has this facet

@@ -47,7 +47,7 @@ Stored = Mapping[Need, Record]
 
 _FUTURE_TOLERANCE = 60.0
 _MAX_BETA = 20.0
-_LARGEST = 1e15
+_SMALLEST, _LARGEST = 1e-12, 1e15
 _MINOR_TO_MAJOR = {"GBP", "ILS", "ZAR"}
 """Currencies whose exchange quotes in hundredths: without a unit in the answer, 250 may be 250 or 2.50."""
 
@@ -284,7 +284,7 @@ def _number(value: object) -> float | None:
 
 def _positive(value: object) -> float | None:
     number = _number(value)
-    return number if number is not None and number > 0.0 else None
+    return number if number is not None and number >= _SMALLEST else None
 
 
 def _not_negative(value: object) -> float | None:

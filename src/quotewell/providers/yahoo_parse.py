@@ -156,7 +156,7 @@ def result_of(payload: object, envelope: str) -> list[object]:
         raise ProviderError(NAME, failure, f"error in place of data: {said}")
     if isinstance(body, Mapping) and "result" in body and (result is None or isinstance(result, list)):
         return []
-    raise ProviderError(NAME, "invalid", f"the answer has no {envelope}.result")
+    raise ProviderError(NAME, "server", f"the answer has no {envelope}.result")
 
 
 def rows_of(results: Iterable[object], asked: Collection[str]) -> list[tuple[str, Wire]]:

@@ -135,7 +135,7 @@ class YahooSession:
             try:
                 self._data._get_cookie_and_crumb()  # noqa: SLF001  waits for a lock without a deadline, so under a slot
             except YFException as error:
-                raise self._transport.failed("invalid", f"no handshake: {error}") from error
+                raise self._transport.failed("server", f"no handshake: {error}") from error
             finally:
                 self._handshakes.give_back()
         crumb: str | None = self._data._crumb  # noqa: SLF001  no public way
@@ -152,7 +152,7 @@ class YahooSession:
         try:
             payload: object = self._data.get_raw_json(url, params=params)
         except (YFException, ValueError) as error:  # ValueError: no JSON, or no UTF-8
-            raise self._transport.failed("invalid", f"the answer cannot be read: {error}") from error
+            raise self._transport.failed("server", f"the answer cannot be read: {error}") from error
         if says_unauthorized(payload):
             raise StaleCrumbError(NAME, "denied", "crumb or cookie refused")
         return payload
@@ -232,7 +232,7 @@ class _Session(curl.Session[_Response]):
         if answer.status_code >= 400:
             raise self._no_handshake("crumb", answer)
         if not is_crumb(body):
-            raise self._transport.failed("invalid", "no crumb: Yahoo answered with something else")
+            raise self._transport.failed("server", "no crumb: Yahoo answered with something else")
 
     def _no_handshake(self, missing: str, answer: _Response) -> ProviderError:
         """No `StatusError`: the symbols of the batch are not to blame, so halving it would be useless."""
