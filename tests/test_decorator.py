@@ -321,3 +321,13 @@ def test_a_cancelled_task_does_not_take_the_result_from_the_others(tickers: Tick
             await first
 
     asyncio.run(scenario())
+
+
+def test_clearing_the_cache_forgets_results_too(tickers: TickerService) -> None:
+    @cached(tickers, fresh=60)
+    def rating(symbol: str) -> int:
+        return 5
+
+    rating("AAPL")
+    assert tickers.clear_cache() == 1
+    assert rating.clear() == 0

@@ -12,6 +12,7 @@ from quotewell.cache.flights import Flight, Flights
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.errors import FailureKind
 from quotewell.protocols import Clock
 from quotewell.records import Freshness, Need, Quote, Reading, Record
 from quotewell.service import TickerService
@@ -150,6 +151,20 @@ def test_a_failure_is_remembered_for_its_throttle_and_then_heals(
     clock.advance(QUOTE_THROTTLE + 1)
     assert tickers.get_price("AAPL") == 200.0
     assert tickers.quotes(["AAPL"])["AAPL"].failure is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked_again"),
+    [("server", True), ("network", True), ("rate_limited", True), ("denied", False), ("unknown", False)],
+)
+def test_a_one_shot_run_asks_again_for_what_failed_in_passing(
+    tickers: TickerService, provider: FakeProvider, kind: FailureKind, asked_again: bool
+) -> None:
+    provider.failure = kind
+    need = ("AAPL", "quote")
+    assert tickers.prefetch([need]).outcomes[need].status in ("failed", "unknown")
+    provider.failure = None
+    assert (tickers.prefetch([need]).outcomes[need].status == "fetched") == asked_again
 
 
 def test_an_unknown_symbol_is_asked_for_once_an_hour(

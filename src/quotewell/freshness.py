@@ -16,8 +16,9 @@ import msgspec
 
 from quotewell.calendars import Sessions, day_of, new_york_sessions
 from quotewell.errors import UsageError
+from quotewell.exchanges import NEW_YORK, exchange_of
 from quotewell.records import Facet, Failure, FailureKind, Freshness, Record
-from quotewell.symbols import exchange_suffix, kind
+from quotewell.symbols import kind
 
 __all__ = [
     "DATA_DELAY",
@@ -41,16 +42,13 @@ _JITTER = 0.10
 _SECOND_OMISSION_AFTER = 30.0
 DATA_DELAY = 20 * _MINUTE
 """How long after the close free feeds need to show the closing price."""
-_NEW_YORK_INDICES = frozenset(
-    "^DJA ^DJI ^DJT ^DJU ^DJX ^GSPC ^IXIC ^MID ^NDX ^NYA ^OEX ^RUA ^RUI "  # noqa: SIM905  reads better as words
-    "^RUT ^SOX ^SP400 ^SP500TR ^SP600 ^VIX ^VXN ^W5000 ^XAX ^XEO ^XSP".split()
-)
-"""All other indices may move while New York is closed; a symbol does not say where."""
 _WEEKEND = (5, 6)
 _EPOCH_WEEKDAY = 3
+_PASSING = frozenset({"network", "timeout", "server", "rate_limited", "quota", "insufficient"})
+"""Failures that say nothing about the symbol; history may have come meanwhile where it was insufficient."""
 
-SessionTable = Callable[[float], Sessions]
-"""The market's sessions around an instant."""
+SessionTable = Callable[[float], Sessions | None]
+"""The market's sessions around an instant; None where they are not known."""
 
 
 class Lifetime(msgspec.Struct, frozen=True, gc=False):
@@ -107,13 +105,8 @@ def lifetimes(overrides: Mapping[str, Mapping[str, float]]) -> Mapping[Facet, Li
 
 
 def session_table(symbol: str) -> SessionTable | None:
-    """The session table of the exchange that `symbol` trades on; None for 24-hour and unmapped markets."""
-    market = kind(symbol)
-    if market in ("fx", "crypto", "future") or exchange_suffix(symbol) is not None:
-        return None
-    if market == "index" and symbol not in _NEW_YORK_INDICES:
-        return None
-    return new_york_sessions
+    """The plain rule for symbols that trade in New York; None for all others."""
+    return new_york_sessions if exchange_of(symbol) is NEW_YORK else None
 
 
 def judge(
@@ -143,9 +136,18 @@ def judge(
     return Judgement(otherwise, fresh_until)
 
 
-def throttled(record: Record | None, now: float) -> bool:
-    """Whether the last failure is so recent that no new attempt is made yet."""
-    return record is not None and record.failure is not None and now < record.failure.retry_at
+def throttled(record: Record | None, now: float, *, retry: bool = False) -> bool:
+    """Whether the last failure is so recent that no new attempt is made yet.
+
+    Args:
+        record: What is stored.
+        now: Epoch seconds.
+        retry: Whether failures that pass by themselves are no reason to wait.
+    """
+    failure = record.failure if record is not None else None
+    if failure is None or now >= failure.retry_at:
+        return False
+    return not (retry and failure.kind in _PASSING)
 
 
 def next_failure(  # noqa: PLR0913, RUF100  one argument for each fact that the outcome depends on
@@ -196,10 +198,11 @@ def _windows(
 ) -> tuple[float, float]:
     if facet == "quote":
         return _quote_windows(record, fetched_at, lifetime, sessions)
-    if facet == "history" and sessions is not None:
-        around = sessions(fetched_at)
-        close = around.previous.close + DATA_DELAY
-        fresh_until = close if fetched_at < close else around.next.close + DATA_DELAY
+    around = sessions(fetched_at) if facet == "history" and sessions is not None else None
+    if around is not None:
+        delay = around.exchange.closing_auction + DATA_DELAY
+        close = around.previous.close + delay
+        fresh_until = close if fetched_at < close else around.next.close + delay
         return fresh_until, fresh_until + lifetime.grace
     fresh_until = fetched_at + lifetime.fresh * _shortening(record.symbol, facet)
     return fresh_until, fresh_until + lifetime.grace
@@ -210,15 +213,15 @@ def _quote_windows(
 ) -> tuple[float, float]:
     shortening = _shortening(record.symbol, "quote")
     closed = lifetime.fresh if lifetime.fresh_closed is None else lifetime.fresh_closed
-    if sessions is None:
+    around = None if sessions is None else sessions(fetched_at)
+    if around is None:
         resting = kind(record.symbol) != "crypto" and _weekday(fetched_at) in _WEEKEND
         fresh_until = fetched_at + (closed if resting else lifetime.fresh) * shortening
         return fresh_until, fresh_until + lifetime.grace
-    around = sessions(fetched_at)
-    session = around.previous
-    if fetched_at < session.close + DATA_DELAY:
+    session, as_of = around.previous, record.as_of
+    if fetched_at < session.close + around.exchange.closing_auction + DATA_DELAY:
         fresh_until = fetched_at + lifetime.fresh * shortening
-    elif record.as_of is not None and record.as_of >= session.open and day_of(record.as_of) == session.date:
+    elif as_of is not None and as_of >= session.open and day_of(as_of, around.exchange) == session.date:
         # The closing price is known: nothing can change before the next open, so jitter has no place here.
         return around.next.open, around.next.open
     else:

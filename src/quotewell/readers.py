@@ -118,7 +118,8 @@ class Readers:
             timeout: Seconds to wait at most. Default: `settings.soft_timeout` where a stale value is at hand,
                 else `settings.get_timeout`.
             max_age: Accept nothing that was fetched longer ago (seconds).
-            grace: Whether values in their grace window are good enough.
+            grace: Whether values in their grace window are good enough, and recent failures that pass by
+                themselves an answer; one-shot runs say no to both.
             lane: Who is asking, for the rate budget.
             force: Fetch whatever is cached.
         """
@@ -131,6 +132,7 @@ class Readers:
             soft_deadline=soft,
             lane=lane,
             grace=grace,
+            retry=not grace,
             max_age=max_age,
             fetch=not self.settings.offline,
             force=force,

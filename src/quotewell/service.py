@@ -226,13 +226,14 @@ class TickerService(Readers):
         return count
 
     def clear_cache(self) -> int:
-        """Forget every value and failure of every facet, in all levels; return how many records there were.
+        """Forget every value, failure and cached result, in all levels; return how many records there were.
 
         Raises:
             CacheError: The persistent level could not be reached.
         """
-        count = sum(self._store.invalidate(facet, None, hard=True) for facet in FACETS)
-        self.engine.forget_all_flights(FACETS)
+        tables = sorted({*FACETS, *self._store.level.stats().records})
+        count = sum(self._store.invalidate(table, None, hard=True) for table in tables)
+        self.engine.forget_all_flights(tables)
         self._warned.clear()
         return count
 

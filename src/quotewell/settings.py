@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     benchmark: str = "^GSPC"
     beta: Literal["computed", "provider"] = "computed"
     base_currency: str = "USD"
+    calendars: Literal["exchange", "plain"] = "exchange"
+    """Sessions of every exchange with its holidays and half days, or New York's weekdays alone."""
 
     connect_timeout: float = 5.0
     request_timeout: float = 15.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.providers.chain import Chain
 from quotewell.records import Record, Risk
 from quotewell.service import TickerService
+from quotewell.sessions import ExchangeSessions
 from quotewell.settings import Settings, load_settings
 
 __all__ = ["connect", "open"]
@@ -58,23 +59,32 @@ def connect(
     clock = SystemClock() if clock is None else clock
     level, coordinator = _stores(settings, clock) if stores is None else stores
     table = lifetimes(settings.lifetimes)
-    policies: dict[str, TablePolicy] = {facet: _FacetPolicy(lifetime) for facet, lifetime in table.items()}
+    policies: dict[str, TablePolicy] = {facet: TablePolicy(lifetime) for facet, lifetime in table.items()}
     policies["risk"] = _RiskPolicy(table["risk"], settings)
     counters = Counters()
     store = Store(MemoryCache(settings.memory_records), level, policies, clock)
     engine = ReadThrough(store, coordinator, clock, counters, lease_seconds=settings.lease_seconds)
+    # The engine itself keeps the sessions that some of its tables are judged by.
+    sessions = ExchangeSessions(engine).table_of if settings.calendars == "exchange" else session_table
+    store.policies |= {facet: _MarketPolicy(table[facet], sessions) for facet in ("quote", "history")}
     chain = Chain(_providers(settings, coordinator, clock) if providers is None else providers, clock)
     return TickerService(
         engine=engine, chain=chain, coordinator=coordinator, clock=clock, counters=counters, settings=settings
     )
 
 
-class _FacetPolicy(TablePolicy):
+class _MarketPolicy(TablePolicy):
+    """Lives by the sessions of the symbol's exchange."""
+
+    def __init__(self, lifetime: Lifetime, sessions: Callable[[str], SessionTable | None]) -> None:
+        super().__init__(lifetime)
+        self._sessions = sessions
+
     def sessions(self, key: str) -> SessionTable | None:
-        return session_table(key)
+        return self._sessions(key)
 
 
-class _RiskPolicy(_FacetPolicy):
+class _RiskPolicy(TablePolicy):
     """A beta answers only if it was made as today's settings ask."""
 
     def __init__(self, lifetime: Lifetime, settings: Settings) -> None:
@@ -93,7 +103,8 @@ def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
     if url == "memory://":
         return MemoryLevel(clock), LocalCoordinator(clock)
     if url is not None:
-        scheme = url.partition("://")[0]
+        # The rest may hold a password, and so may a text without a scheme.
+        scheme = url.partition("://")[0] if "://" in url else ""
         raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint="memory:// or leave it unset")
     folder = settings.cache_folder
     try:

@@ -7,6 +7,8 @@ brought before the next begins.
 
 from __future__ import annotations
 
+import math
+import os
 import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,15 +18,16 @@ from quotewell.cache.leases import Leases
 from quotewell.cache.loading import Batch, Loader, Miss, by_table, miss_of
 from quotewell.cache.stats import Counters
 from quotewell.cache.store import Store
-from quotewell.errors import ProviderError
+from quotewell.errors import CacheError, ProviderError
 from quotewell.freshness import next_failure
 from quotewell.protocols import Clock, Fetched, Lane
 from quotewell.records import Failure, FailureKind, Freshness, Need, Reading, Record
 
-__all__ = ["Fetcher", "Trip"]
+__all__ = ["Fetcher", "Trip", "started"]
 
 _FOLLOW_SECONDS = 0.05
 _UNSUPPORTED = Miss("unsupported", "no configured provider has it", "")
+_CLOSED = "the service was closed before it was fetched"
 
 
 class Trip:
@@ -35,11 +38,21 @@ class Trip:
         lane: Who is asking.
         deadline: Monotonic seconds after which no more is waited for.
         seen_rev: The persistent level's revision when it was last read for this flight.
+        began_at: Epoch seconds.
         force: Whether values that others have just stored do not count.
+        max_age: Seconds before `began_at` that such a value may have been fetched; None for any.
     """
 
     def __init__(
-        self, flight: Flight, *, lane: Lane, deadline: float, seen_rev: int, began_at: float, force: bool
+        self,
+        flight: Flight,
+        *,
+        lane: Lane,
+        deadline: float,
+        seen_rev: int,
+        began_at: float,
+        force: bool,
+        max_age: float | None,
     ) -> None:
         self.flight = flight
         self.lane = lane
@@ -47,10 +60,12 @@ class Trip:
         self.seen_rev = seen_rev
         self.began_at = began_at
         self.force = force
-        self.token = secrets.token_hex(8)
+        self.oldest = -math.inf if max_age is None else began_at - max_age
         self.elsewhere: set[Need] = set()
         """Needs that another process is fetching."""
         self.misses: dict[Need, Miss] = {}
+        self.begun: dict[Need, int] = {}
+        """The revision at which the first fetch of each need began."""
 
     def still_missing(self, needs: Collection[Need]) -> dict[Need, Miss | None]:
         """Those of `needs` that this flight itself still has to bring, with the reason so far."""
@@ -72,25 +87,28 @@ class Fetcher:
         self._flights = flights
         self._clock = clock
         self._counters = counters
-        self._stopped = False
+        self._token = secrets.token_hex(8)
+        self.stopped = False
 
     def stop(self) -> None:
-        """Begin no further batch."""
-        self._stopped = True
+        """Begin no further batch, and let other processes fetch what is on its way."""
+        self.stopped = True
+        self._leases.end()
 
     def fly(self, trip: Trip, loader: Loader) -> None:
         """Bring an outcome for every need of the trip's flight; always lands it."""
         try:
             self._rounds(trip, loader, trip.flight.needs)
-            while trip.elsewhere and not self._stopped and self._clock.monotonic() < trip.deadline:
+            while trip.elsewhere and not self.stopped and self._clock.monotonic() < trip.deadline:
                 self._clock.sleep(_FOLLOW_SECONDS)
                 self._follow(trip)
-                free = self._leases.take(trip.elsewhere, trip.token)
+                free = self._leases.take(trip.elsewhere, self._lessee())
                 if free:
                     # The other process ended without an outcome, or died: it is our turn.
                     trip.elsewhere -= free
                     self._rounds(trip, loader, free)
-            self._give_up(trip, "timeout", "another process is still fetching it", trip.elsewhere)
+            reason = _CLOSED if self.stopped else "another process is still fetching it"
+            self._give_up(trip, "timeout", reason, trip.elsewhere)
         except Exception as error:
             reason = f"unexpected {type(error).__name__}: {error}"
             self._give_up(trip, "invalid", reason, trip.flight.needs - trip.flight.readings.keys())
@@ -102,13 +120,17 @@ class Fetcher:
 
     def _rounds(self, trip: Trip, loader: Loader, needs: Collection[Need]) -> None:
         attempt = 0
-        while (missing := trip.still_missing(needs)) and not self._stopped:
+        while (missing := trip.still_missing(needs)) and not self.stopped:
             batches = loader.batches(attempt, missing)
             if batches is None:
                 break
             self._run(batches, loader.concurrency, lambda batch: self._batch(trip, batch))
             attempt += 1
-        self._fail(trip, trip.still_missing(needs))
+        missing = trip.still_missing(needs)
+        if self.stopped:
+            self._give_up(trip, "timeout", _CLOSED, missing)
+        else:
+            self._fail(trip, missing)
 
     def _run(self, batches: Sequence[Batch], concurrency: int, work: Callable[[Batch], None]) -> None:
         queue = list(reversed(batches))
@@ -116,7 +138,7 @@ class Fetcher:
 
         def drain() -> None:
             try:
-                while queue and not self._stopped and not errors:
+                while queue and not self.stopped and not errors:
                     work(queue.pop())
             except IndexError:
                 return  # another thread took the last one
@@ -127,16 +149,15 @@ class Fetcher:
             threading.Thread(target=drain, name="quotewell-batch", daemon=True)
             for _ in range(min(concurrency, len(batches)) - 1)
         ]
-        for thread in threads:
-            thread.start()
+        running = [thread for thread in threads if started(thread)]
         drain()
-        for thread in threads:
+        for thread in running:
             thread.join()
         if errors:
             raise errors[0]
 
     def _batch(self, trip: Trip, batch: Batch) -> None:
-        granted = self._leases.take(batch.needs, trip.token)
+        granted = self._leases.take(batch.needs, self._lessee())
         trip.elsewhere |= set(batch.needs) - granted
         try:
             begun = self._store.rev()
@@ -144,15 +165,17 @@ class Fetcher:
             wanted = [need for need in batch.needs if need in missing]
             if not wanted:
                 return
+            for need in wanted:
+                trip.begun.setdefault(need, begun)
             try:
                 fetched = batch.fetch(wanted, trip.lane, trip.deadline)
-            except ProviderError as error:
+            except (ProviderError, CacheError) as error:  # a rate budget may be out of order, too
                 fetched = Fetched(failed=dict.fromkeys(wanted, error))
             self._keep(trip, fetched, begun)
             for need in missing - fetched.found.keys():
                 trip.misses[need] = miss_of(need, batch.source, fetched, trip.misses.get(need))
         finally:
-            self._leases.give_back(granted, trip.token)
+            self._leases.give_back(granted, self._lessee())
 
     def _keep(self, trip: Trip, fetched: Fetched, begun: int) -> None:
         """Write through what a batch brought, asked or unasked, and publish what was asked."""
@@ -178,13 +201,20 @@ class Fetcher:
     def _fail(self, trip: Trip, missing: Mapping[Need, Miss | None]) -> None:
         """Remember and publish the failures of what no round has brought."""
         for table, keys in by_table(missing).items():
-            begun = self._store.rev()
+            now = self._store.rev()
             before = self._store.load(table, keys)
             failures = {
                 key: self._failure(table, before.get(key), missing[key, table] or _UNSUPPORTED)
                 for key in keys
             }
-            self._store.write_failures(table, failures, begun=begun)
+            # Beside a refused price the border has stored the old one again: that write of our own came
+            # after the fetch began, but must not make its failure look overtaken.
+            held_back = {key: failure for key, failure in failures.items() if failure.kind == "suspect"}
+            others = {key: failure for key, failure in failures.items() if key not in held_back}
+            begun = min((trip.begun.get((key, table), now) for key in others), default=now)
+            for rev, group in ((now, held_back), (begun, others)):
+                if group:
+                    self._store.write_failures(table, group, begun=rev)
             self._counters.add(table, "failure", len(failures))
             self._publish_failures(trip, table, before, failures)
 
@@ -230,12 +260,11 @@ class Fetcher:
         """Re-read what another process may have written between our first look and our lease."""
         if trip.force or rev == trip.seen_rev:
             return set()
-        trip.seen_rev = rev
         return self._settle_from_level(trip, needs)
 
     def _follow(self, trip: Trip) -> None:
         rev = self._store.rev()
-        if rev != trip.seen_rev:
+        if not trip.force and rev != trip.seen_rev:
             trip.seen_rev = rev
             trip.elsewhere -= self._settle_from_level(trip, trip.elsewhere)
 
@@ -246,10 +275,15 @@ class Fetcher:
             for key, record in self._store.load(table, keys).items():
                 reading = self._reading((key, table), record, level=self._store.level_name)
                 failed = record.failure is not None and record.failure.last_at >= trip.began_at
-                if reading.freshness == Freshness.FRESH or failed:
+                fresh = reading.freshness == Freshness.FRESH and (record.fetched_at or 0.0) >= trip.oldest
+                if fresh or failed:
                     readings[key, table] = reading
         self._flights.settle(trip.flight, readings)
         return set(readings)
+
+    def _lessee(self) -> str:
+        """In whose name leases are taken: this process's; among its own threads `flights` decides."""
+        return f"{self._token}-{os.getpid()}"
 
     def _reading(self, need: Need, record: Record | None, *, level: str) -> Reading[Record]:
         if record is None:
@@ -258,3 +292,12 @@ class Fetcher:
         if freshness == Freshness.NONE:
             return Reading(need[0], None, freshness, "", record.failure)
         return Reading(need[0], record, freshness, level, record.failure)
+
+
+def started(thread: threading.Thread) -> bool:
+    """Start `thread`; False when there is no room for another one, or the interpreter is about to end."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True

@@ -6,6 +6,7 @@ who wants it waits for that flight and shares its outcome, a failure included.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Iterable, Mapping
 
@@ -30,6 +31,9 @@ class Flight:
         self.number = number
         self.needs = needs
         self.readings: dict[Need, Reading[Record]] = {}
+        self.overtaken: set[Need] = set()
+        """Needs that nobody can join it for any more, but that it still brings to those who have."""
+        self.landed = False
 
 
 class Flights:
@@ -37,9 +41,8 @@ class Flights:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
-        self._under_way: dict[Need, Flight] = {}
         self._begun = 0
+        self._begin_in_process()
 
     @property
     def begun(self) -> int:
@@ -53,6 +56,8 @@ class Flights:
             The caller's own new flight (None if nothing was free), and the flight to follow for each of the
             other needs.
         """
+        if self._process != os.getpid():
+            self._begin_in_process()
         with self._changed:
             wanted = dict.fromkeys(needs)
             followed = {need: flight for need in wanted if (flight := self._under_way.get(need)) is not None}
@@ -74,20 +79,35 @@ class Flights:
     def land(self, flight: Flight) -> None:
         """End a flight; what it has not settled by now can be claimed again."""
         with self._changed:
+            flight.landed = True
             self._forget(flight, flight.needs)
             self._changed.notify_all()
 
+    def overtake(self, needs: Iterable[Need]) -> None:
+        """Let the next reader start a new flight: another process may have invalidated what is on its way."""
+        with self._changed:
+            for need in needs:
+                flight = self._under_way.pop(need, None)
+                if flight is not None:
+                    flight.overtaken.add(need)
+
+    def overtake_all(self) -> None:
+        """`overtake` everything."""
+        self.overtake(list(self._under_way))
+
     def detach(self, needs: Iterable[Need]) -> None:
-        """Let the next reader start a new flight: what is on its way was overtaken by an invalidation."""
+        """Let everybody start a new flight: what is on its way was overtaken by an invalidation."""
         with self._changed:
             for need in needs:
                 self._under_way.pop(need, None)
+            self._changed.notify_all()
 
     def detach_all(self, tables: Collection[str]) -> None:
         """`detach` everything that belongs to `tables`."""
         with self._changed:
             for need in [need for need in self._under_way if need[1] in tables]:
                 del self._under_way[need]
+            self._changed.notify_all()
 
     def wait(self, need: Need, flight: Flight, until: float) -> Reading[Record] | None:
         """Wait for the outcome of `need` until the monotonic instant `until`.
@@ -97,13 +117,20 @@ class Flights:
         """
         with self._changed:
             while (reading := flight.readings.get(need)) is None:
-                if self._under_way.get(need) is not flight:
+                followed = self._under_way.get(need) is flight or need in flight.overtaken
+                if flight.landed or not followed:
                     return None
                 seconds = until - self._clock.monotonic()
                 if seconds <= 0:
                     return None
                 self._clock.wait(self._changed, min(seconds, _LONGEST_WAIT))
             return reading
+
+    def _begin_in_process(self) -> None:
+        """Also after a fork: the parent's flights go on in the parent alone, with its lock."""
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._under_way: dict[Need, Flight] = {}
 
     def _forget(self, flight: Flight, needs: Iterable[Need]) -> None:
         for need in needs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Coordinator
@@ -23,6 +23,8 @@ class Leases:
     def __init__(self, coordinator: Coordinator, seconds: float) -> None:
         self._coordinator = coordinator
         self._seconds = seconds
+        self._held: dict[str, str] = {}
+        self._ended = False
         self._warned = False
 
     def take(self, needs: Iterable[Need], token: str) -> set[Need]:
@@ -33,17 +35,32 @@ class Leases:
         except CacheError as error:
             self._go_without(error)
             return set(names.values())
+        self._held.update(dict.fromkeys(granted, token))
         return {names[name] for name in granted}
 
     def give_back(self, needs: Iterable[Need], token: str) -> None:
         """End leases."""
+        self._release([_name(need) for need in needs], token)
+
+    def end(self) -> None:
+        """Give back all that is held, so that nobody waits for what will not come, and say nothing more."""
+        by_token: dict[str, list[str]] = {}
+        for name, token in list(self._held.items()):
+            by_token.setdefault(token, []).append(name)
+        for token, names in by_token.items():
+            self._release(names, token)
+        self._ended = True
+
+    def _release(self, names: Collection[str], token: str) -> None:
+        for name in names:
+            self._held.pop(name, None)
         try:
-            self._coordinator.release([_name(need) for need in needs], token)
+            self._coordinator.release(names, token)
         except CacheError as error:
             self._go_without(error)
 
     def _go_without(self, error: CacheError) -> None:
-        if not self._warned:
+        if not self._warned and not self._ended:
             self._warned = True
             text = f"{error}; other processes may fetch the same symbols"
             warnings.warn(text, CacheDegradedWarning, stacklevel=2)

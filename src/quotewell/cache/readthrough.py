@@ -20,12 +20,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from quotewell.cache.fetching import Fetcher, Trip
+from quotewell.cache.fetching import Fetcher, Trip, started
 from quotewell.cache.flights import Flight, Flights
 from quotewell.cache.leases import Leases
 from quotewell.cache.loading import Loader, by_table
 from quotewell.cache.stats import Counters
 from quotewell.cache.store import Store
+from quotewell.errors import CacheError
 from quotewell.freshness import throttled
 from quotewell.protocols import Clock, Coordinator, Lane
 from quotewell.records import Failure, Freshness, Need, Reading, Record
@@ -47,6 +48,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the value was fetched that are acceptable, whatever its lifetime."""
     fetch: bool = True
     """Whether a provider may be asked."""
+    retry: bool = False
+    """Whether what failed in passing is asked for again, however recently it did."""
     force: bool = False
     """Fetch whatever is cached; ignores freshness and failure throttle, joins only younger flights."""
 
@@ -89,6 +92,7 @@ class ReadThrough:
         self.store = store
         self.clock = clock
         self.counters = counters
+        self._lease_seconds = lease_seconds
         self._flights = Flights(clock)
         self._fetcher = Fetcher(store, Leases(coordinator, lease_seconds), self._flights, clock, counters)
 
@@ -99,16 +103,22 @@ class ReadThrough:
             needs: Symbols and facets (keys and tables); duplicates cost nothing.
             loader: Where to get what is missing.
             ask: Deadlines and demands.
+
+        Raises:
+            CacheError: After `stop`.
         """
+        if self._fetcher.stopped:
+            raise CacheError("the ticker service is closed", hint="open a new service")
         readings: dict[Need, Reading[Record]] = {}
-        self.store.sync()
+        self._follow_others()
         seen_rev = self.store.synced_rev
         absent = self._from_memory(dict.fromkeys(needs), ask, readings)
         if not absent:
             return readings
         known = self._from_level(absent, ask, readings)
         if ask.fetch:
-            in_passing = [need for need in absent if need in readings and _in_grace(readings[need], ask)]
+            now = self.clock.now()
+            in_passing = [need for need in absent if need in readings and _in_grace(readings[need], ask, now)]
             if in_passing and loader.concurrency:
                 self._refresh_in_passing(in_passing, loader, ask, seen_rev)
             readings |= self._from_loader(known, loader, ask, seen_rev)
@@ -136,8 +146,19 @@ class ReadThrough:
         self._flights.detach_all(tables)
 
     def stop(self) -> None:
-        """Take no further batches; what is being fetched is still written."""
+        """Answer no more, take no further batches, and let nobody wait for those on their way."""
         self._fetcher.stop()
+        self._flights.detach_all(list(self.store.policies))
+
+    def _follow_others(self) -> None:
+        """Notice what other processes have changed; a fetch begun before is nobody's answer any more."""
+        changes = self.store.sync()
+        if changes is None:
+            return
+        if changes.keys is None:
+            self._flights.overtake_all()
+        elif changes.keys:
+            self._flights.overtake((key, table) for table, keys in changes.keys.items() for key in keys)
 
     def _from_memory(
         self, needs: Iterable[Need], ask: Ask, readings: dict[Need, Reading[Record]]
@@ -209,24 +230,41 @@ class ReadThrough:
     def _refresh_in_passing(self, needs: Collection[Need], loader: Loader, ask: Ask, seen_rev: int) -> None:
         """Fetch behind the answer what was answered within its grace window."""
         flight, _ = self._flights.claim(needs)
-        if flight is not None:
-            self._depart(flight, loader, ask, seen_rev)
+        if flight is not None and not self._in_background(self._trip(flight, ask, seen_rev), loader):
+            self._flights.land(flight)
 
     def _depart(self, flight: Flight, loader: Loader, ask: Ask, seen_rev: int) -> None:
-        trip = Trip(
+        trip = self._trip(flight, ask, seen_rev)
+        if loader.concurrency == 0 or not self._in_background(trip, loader):
+            self._fetcher.fly(trip, loader)
+
+    def _trip(self, flight: Flight, ask: Ask, seen_rev: int) -> Trip:
+        return Trip(
             flight,
             lane=ask.lane,
             deadline=ask.deadline,
             seen_rev=seen_rev,
             began_at=self.clock.now(),
             force=ask.force,
+            max_age=ask.max_age,
         )
-        if loader.concurrency == 0:
-            self._fetcher.fly(trip, loader)
-            return
-        # A thread of its own: the caller may give up at its deadline, the fetch goes on to fill the cache.
+
+    def _in_background(self, trip: Trip, loader: Loader) -> bool:
+        """Fetch in a thread of its own: its caller may give up at its deadline, the fetch goes on.
+
+        Others may wait for the same answer longer than the caller, so the fetch gets at least the time for
+        which it may keep other processes waiting.
+
+        Returns:
+            Whether a thread could be had.
+        """
+        patience = trip.deadline
+        trip.deadline = max(patience, self.clock.monotonic() + self._lease_seconds)
         name = "quotewell-fetch"
-        threading.Thread(target=self._fetcher.fly, args=(trip, loader), name=name, daemon=True).start()
+        if started(threading.Thread(target=self._fetcher.fly, args=(trip, loader), name=name, daemon=True)):
+            return True
+        trip.deadline = patience
+        return False
 
     def _late(self) -> Failure:
         now = self.clock.now()
@@ -252,8 +290,8 @@ class ReadThrough:
                 self.counters.add(need[1], "stale")
 
 
-def _in_grace(reading: Reading[Record], ask: Ask) -> bool:
-    return ask.grace and reading.freshness == Freshness.GRACE
+def _in_grace(reading: Reading[Record], ask: Ask, now: float) -> bool:
+    return ask.grace and reading.freshness == Freshness.GRACE and not throttled(reading.record, now)
 
 
 def _young_enough(record: Record, ask: Ask, now: float) -> bool:
@@ -266,4 +304,4 @@ def _settles(record: Record, freshness: Freshness, ask: Ask, now: float) -> bool
         return False
     if freshness >= (Freshness.GRACE if ask.grace else Freshness.FRESH) and _young_enough(record, ask, now):
         return True
-    return throttled(record, now)
+    return throttled(record, now, retry=ask.retry)

@@ -7,6 +7,7 @@ is out of order, the store goes on with memory alone and says so once.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 
@@ -15,7 +16,7 @@ import msgspec
 from quotewell.cache.memory import MemoryCache
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.freshness import Judgement, Lifetime, SessionTable, judge
-from quotewell.protocols import Clock, Level
+from quotewell.protocols import Changes, Clock, Level
 from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Record, Result
 
 __all__ = ["Store", "TablePolicy"]
@@ -68,45 +69,56 @@ class Store:
         self._clock_offset = clock.now() - clock.monotonic()
         self._level_retry_at = 0.0
         self._warned = False
+        self._closed = False
         self._has_written = False
+        self._withdrawals = 0
+        """How often something in memory was found, or made, out of date; see `_admit`."""
+        self._admission = threading.Lock()
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def sync(self) -> None:
-        """Drop from memory what others have changed; judge all again after a clock step or a suspend."""
+    def sync(self) -> Changes | None:
+        """Drop from memory what others have changed; judge all again after a clock step or a suspend.
+
+        Returns:
+            The changes; None when it was not yet time to ask, or nobody could be asked.
+        """
         monotonic = self._clock.monotonic()
         if monotonic < self.poll_at:
-            return
+            return None
         self.poll_at = monotonic + _POLL_SECONDS
         offset = self._clock.now() - monotonic
         if abs(offset - self._clock_offset) > _CLOCK_STEP_SECONDS:
             self._clock_offset = offset
             self.memory.expire_all()
         if not self._level_usable():
-            return
+            return None
         try:
             changes = self.level.changes_since(self.synced_rev)
         except CacheError as error:
             self._degrade(error)
-            return
-        self.synced_rev = changes.rev  # before the drops: see `_admit`
+            return None
+        self.synced_rev = changes.rev
         if changes.keys is None:
-            self.memory.clear()
+            with self._admission:
+                self._withdrawals += 1
+                self.memory.clear()
         else:
             for table, keys in changes.keys.items():
-                self.memory.drop(table, keys)
+                self._withdraw(table, keys)
+        return changes
 
     def load(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """Records from the persistent level, put into memory on the way."""
         if not self._level_usable():
             return self._from_memory(table, keys)
-        seen_rev = self.synced_rev
+        withdrawals = self._withdrawals
         try:
             records = self.level.get_many(table, keys)
         except CacheError as error:
             self._degrade(error)
             return self._from_memory(table, keys)
-        return self._admit(table, records.values(), seen_rev)
+        return self._admit(table, records.values(), withdrawals)
 
     def rev(self) -> int:
         """The persistent level's revision; 0 while it is out of order."""
@@ -140,17 +152,16 @@ class Store:
     def write(self, table: str, records: Sequence[Record], *, begun: int) -> None:
         """Write values through: persistent level first, then memory."""
         refused: set[str] = set()
-        seen_rev = self.synced_rev
+        withdrawals = self._withdrawals
         if self._level_usable():
             try:
                 before = self.level.rev()
                 refused = self.level.put_many(table, records, begun=begun)
                 self._has_written = True
-                if self._follow_own_write(before):
-                    seen_rev = before + 1
+                self._follow_own_write(before)
             except CacheError as error:
                 self._degrade(error)
-        self._admit(table, [record for record in records if record.symbol not in refused], seen_rev)
+        self._admit(table, [record for record in records if record.symbol not in refused], withdrawals)
 
     def write_closes(self, closes: Sequence[Closes]) -> None:
         """Store series of daily closes; they stay out of memory."""
@@ -173,11 +184,12 @@ class Store:
                 self._degrade(error)
             else:
                 return
+        withdrawals = self._withdrawals
         known = self.memory.table(table)
         record_type = RECORD_TYPES.get(table, Result)
         for key, failure in failures.items():
             record = known.get(key) or record_type(symbol=key)
-            self._admit(table, [msgspec.structs.replace(record, failure=failure)], self.synced_rev)
+            self._admit(table, [msgspec.structs.replace(record, failure=failure)], withdrawals)
 
     def invalidate(self, table: str, keys: Collection[str] | None, *, hard: bool) -> int:
         """Invalidate in both levels; return the number of records it concerned.
@@ -186,8 +198,10 @@ class Store:
             CacheError: When the persistent level, and so the other processes, could not be reached.
         """
         forget = self.level.delete_many if hard else self.level.invalidate_many
+        before = self.level.rev()
         count = forget(table, keys)
-        self.memory.drop(table, keys)
+        self._withdraw(table, keys)
+        self._follow_own_write(before)
         return count
 
     def close(self, max_records: int) -> None:
@@ -197,10 +211,16 @@ class Store:
                 self.level.prune(max_records)
             except CacheError as error:
                 self._degrade(error)
+        self._closed = True  # what comes in after this is neither stored nor worth a warning
+        self.poll_at = 0.0
         self.level.close()
 
-    def _admit(self, table: str, records: Collection[Record], seen_rev: int) -> dict[str, Record]:
-        """Put into memory what the level held while memory was in step with `seen_rev`."""
+    def _admit(self, table: str, records: Collection[Record], withdrawals: int) -> dict[str, Record]:
+        """Put into memory what the level held when `withdrawals` was read.
+
+        Not if anything was withdrawn since: it may have been one of these, which could not be dropped then
+        because it was not there yet.
+        """
         policy = self.policies[table]
         wall, monotonic = self._clock.now(), self._clock.monotonic()
         admitted: dict[str, Record] = {}
@@ -212,30 +232,32 @@ class Store:
             fresh = judgement.freshness == Freshness.FRESH
             record.fresh_until = monotonic + (judgement.fresh_until - wall) if fresh else 0.0
             admitted[record.symbol] = record
-        self.memory.put_many(table, admitted.values())
-        if self.synced_rev != seen_rev:
-            # Another thread has noticed changes meanwhile; it could not drop what was not there yet.
-            self.memory.drop(table, admitted)
+        with self._admission:
+            if self._withdrawals == withdrawals:
+                self.memory.put_many(table, admitted.values())
         return admitted
+
+    def _withdraw(self, table: str, keys: Collection[str] | None) -> None:
+        with self._admission:
+            self._withdrawals += 1
+            self.memory.drop(table, keys)
 
     def _from_memory(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         known = self.memory.table(table)
         return {key: known[key] for key in keys if key in known}
 
-    def _follow_own_write(self, before: int) -> bool:
+    def _follow_own_write(self, before: int) -> None:
         """Skip the poll for our own write if nobody else wrote between the two revisions."""
-        followed = self.synced_rev == before and self.level.rev() == before + 1
-        if followed:
+        if self.synced_rev == before and self.level.rev() == before + 1:
             self.synced_rev = before + 1
-        return followed
 
     # ------------------------------------------------------------------------------------- out of order
 
     def _level_usable(self) -> bool:
-        return self._clock.monotonic() >= self._level_retry_at
+        return not self._closed and self._clock.monotonic() >= self._level_retry_at
 
     def _degrade(self, error: CacheError) -> None:
         self._level_retry_at = self._clock.monotonic() + _RETRY_LEVEL_SECONDS
-        if not self._warned:
+        if not self._warned and not self._closed:
             self._warned = True
             warnings.warn(f"{error}; going on with memory alone", CacheDegradedWarning, stacklevel=2)

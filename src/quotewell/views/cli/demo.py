@@ -34,7 +34,8 @@ def run(options: Namespace) -> int:
     from quotewell.wiring import connect  # noqa: PLC0415
 
     # A cache of its own: the snapshot's past must not answer for the market of today.
-    settings = Settings(providers=("snapshot",), cache_dir=load_settings().cache_folder / "demo")
+    folder = load_settings().cache_folder / "demo"
+    settings = Settings(providers=("snapshot",), cache_dir=folder, calendars="plain")
     with connect(settings, clock=ShiftedClock(demo.demo_now())) as tickers:
         with as_file(demo.portfolio_file()) as path:
             book = Portfolio.from_csv(path, tickers, name=path.name)
