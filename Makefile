@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEV_READY := .venv/.dev-ready
+BENCH_READY := .venv/.bench-ready
 
 .PHONY: demo test check bench torture clean
 .DEFAULT_GOAL := demo
@@ -14,6 +15,10 @@ $(READY): pyproject.toml constraints.txt
 
 $(DEV_READY): $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(BENCH_READY): $(DEV_READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	touch $@
 
 demo: $(READY)            ## the report on the bundled sample, offline
@@ -31,7 +36,7 @@ test: $(DEV_READY)        ## all tests but the torture ones, with the coverage g
 torture: $(DEV_READY)     ## kills, soaks, full fault matrix
 	$(BIN)/pytest -m torture
 
-bench: $(DEV_READY)       ## ratios against raw peers, into docs/performance.md
+bench: $(BENCH_READY)     ## ratios against raw peers, into docs/performance.md
 	$(BIN)/python -m bench
 
 clean:

@@ -109,7 +109,11 @@ class Store:
         return changes
 
     def load(self, table: str, keys: Collection[str]) -> dict[str, Record]:
-        """Records from the persistent level, put into memory on the way."""
+        """Records from the persistent level, put into memory on the way.
+
+        Values that it did not take, because its disk is full or it was out of order, are in memory alone, and
+        newer: these stay, with the failures that it knows of.
+        """
         if not self._level_usable():
             return self._from_memory(table, keys)
         withdrawals = self._withdrawals
@@ -118,7 +122,9 @@ class Store:
         except CacheError as error:
             self._degrade(error)
             return self._from_memory(table, keys)
-        return self._admit(table, records.values(), withdrawals)
+        newer = self._newer_in_memory(table, keys, records)
+        older = [record for key, record in records.items() if key not in newer] if newer else records.values()
+        return self._admit(table, older, withdrawals) | newer
 
     def rev(self) -> int:
         """The persistent level's revision; 0 while it is out of order."""
@@ -241,6 +247,18 @@ class Store:
         with self._admission:
             self._withdrawals += 1
             self.memory.drop(table, keys)
+
+    def _newer_in_memory(
+        self, table: str, keys: Collection[str], stored: Mapping[str, Record]
+    ) -> dict[str, Record]:
+        newer: dict[str, Record] = {}
+        for key, known in self._from_memory(table, keys).items():
+            record = stored.get(key)
+            if record is None:
+                newer[key] = known
+            elif known.fetched_at is not None and known.fetched_at > (record.fetched_at or 0.0):
+                newer[key] = msgspec.structs.replace(known, failure=record.failure)
+        return newer
 
     def _from_memory(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         known = self.memory.table(table)

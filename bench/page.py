@@ -1,0 +1,79 @@
+"""The table of results, for the terminal and for docs/performance.md."""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+import sqlite3
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from bench.measure import Row
+
+__all__ = ["page", "table"]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in Markdown."""
+    heads = ["| measure | against | floor | median | range | |", "|---|---|---|---|---|---|"]
+    return "\n".join([*heads, *(_line(row) for row in rows)])
+
+
+def page(rows: Sequence[Row]) -> str:
+    """The whole page."""
+    return _TEXT.format(
+        table=table(rows),
+        notes="\n".join(f"- {row.measure}: {row.note}." for row in rows if row.note),
+        date=dt.datetime.now(dt.UTC).date(),
+        python=platform.python_version(),
+        sqlite=sqlite3.sqlite_version,
+        cachetools=version("cachetools"),
+        diskcache=version("diskcache"),
+    )
+
+
+def _line(row: Row) -> str:
+    floor = ""
+    if row.at_most is not None:
+        floor = f"≤ {_number(row.at_most)}{row.unit}"
+    elif row.at_least is not None:
+        floor = f"≥ {_number(row.at_least)}{row.unit}"
+    low, high = min(row.values), max(row.values)
+    spread = f"{_number(low)}–{_number(high)}" if low < high else ""
+    mark = {True: "", False: "missed", None: "no floor"}[row.met]
+    return (
+        f"| {row.measure} | {row.against} | {floor} | {_number(row.median)}{row.unit} | {spread} | {mark} |"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100.0 else f"{value:.3g}"
+
+
+_TEXT = """# Performance
+
+Written by `make bench`, last on {date}: CPython {python}, SQLite {sqlite}, cachetools {cachetools}, diskcache
+{diskcache}, two cores of a shared machine. What is compared runs in turn within one run, after a warm-up
+round; each round gives a ratio, and the table shows the median and the range of the rounds. Absolute times
+say little on a shared machine; those below the table are the best of all rounds.
+
+{table}
+
+{notes}
+
+What is measured is the service that `quotewell.open()` returns, with everything on: both cache levels,
+polling of the persistent one, expiry by the clock, hit counts. It runs on made-up quotes in a temporary
+folder. Peers get their fastest form:
+
+- **Hot**: the same symbol again and again, through a bound method; `functools.lru_cache` neither expires nor
+  notices what other processes change.
+- **Threads**: four threads share one interpreter lock; 1 would be no loss at all.
+- **Cold**: from the question to a dict by symbol, in a process that has just started, files in the page
+  cache, imports and opening not counted. Raw SQL reads the same columns of the same table in one scan into
+  tuples.
+- **put_many**: the raw peer upserts ready tuples without looking whether they are newer or were invalidated.
+- **Stale hits**: quotes in their grace window, while the provider holds its answers back; medians over 40
+  symbols a round. Both sides include the 50 ns in which the bench reads its clock.
+- **Memory**: bytes allocated for records, keys and dicts, by `tracemalloc`, after all were read from disk.
+- **Commands**: the installed script, from start to exit, files in the page cache.
+"""
