@@ -61,8 +61,8 @@ class Model:
         self.withdrawals: dict[Need, list[Event]] = {}
         self.quiet: dict[Need, tuple[float, bool]] = {}
         """Wall time before which nobody may ask again; whether the failure passes by itself."""
-        self.tried: set[Need] = set()
-        """Needs that some fetch may have failed to bring since, so that nobody need ask again yet."""
+        self.tried: dict[Need, float] = {}
+        """Wall time at which some fetch may have failed last, so that nobody need ask again yet."""
 
     def event(self, view: int, monotonic: float, *, hard: bool = False) -> Event:
         """Number what a view has just done."""
@@ -81,14 +81,14 @@ class Model:
             need = (symbol, facet)
             self.stored[need], self.writes[need] = answer, event
             self.quiet.pop(need, None)
-            self.tried.discard(need)
+            self.tried.pop(need, None)
 
     def fail(self, need: Need, now: float, *, unknown: bool, passing: bool) -> None:
         """A failure has reached the persistent level; for how long it must be remembered at least."""
         lifetime = LIFETIMES[facet_of(need)]
         wait = lifetime.unknown if unknown and need not in self.stored else lifetime.throttle
         self.quiet[need] = (now + wait, passing)
-        self.tried.add(need)
+        self.tried[need] = now
 
     def withdraw(self, need: Need, event: Event) -> None:
         """An invalidation or deletion has reached the persistent level."""
@@ -97,7 +97,7 @@ class Model:
             self.stored.pop(need, None)
             self.writes.pop(need, None)
             self.quiet.pop(need, None)
-            self.tried.discard(need)
+            self.tried.pop(need, None)
 
     def last_withdrawal(self, need: Need, view: int, monotonic: float, *, hard: bool) -> int:
         """The number of the last one that `view` must know of; 0 if there is none."""

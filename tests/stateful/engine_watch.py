@@ -23,6 +23,8 @@ __all__ = ["PASSING", "View", "Watch"]
 
 PASSING: frozenset[FailureKind] = frozenset(("server", "rate_limited"))
 """Failures that pass by themselves, of those that the provider is told to show."""
+LONGEST_PAUSE = 86400.0 + 1.0
+"""Seconds after which every failure is forgotten."""
 
 
 class View:
@@ -67,6 +69,8 @@ class Before(NamedTuple):
 
     stored: Answer | None
     """What the store held, if the view must know of it."""
+    writer: int | None
+    """The view that stored what the store held."""
     freshness: Freshness
     settled: bool
     quiet: bool
@@ -96,11 +100,12 @@ class Watch:
             known = write is not None and write.known_to(view.number, self.monotonic)
             self._before[need] = Before(
                 stored=stored if known else None,
+                writer=None if write is None else write.view,
                 freshness=model.freshness(need, self.now),
                 settled=model.is_settled(need, view.number, self.monotonic),
                 quiet=model.is_quiet(need, self.now, insisting=False),
                 quiet_for_all=model.is_quiet(need, self.now, insisting=True),
-                tried=need in model.tried,
+                tried=self.now < model.tried.get(need, -math.inf) + LONGEST_PAUSE,
             )
         return self
 
@@ -120,6 +125,8 @@ class Watch:
                 self._model.store(answer, symbol, event)
             else:
                 self._view.private.add(symbol)
+        if not self._may_ask:
+            self._model.tried |= dict.fromkeys(self._before, self.now)  # as the circuit may have refused
         for need in self.asked:
             if given[need[0]] is None:
                 self._failed(need)
@@ -219,8 +226,8 @@ class Watch:
 
     def _keeps_to_its_own(self, need: Need) -> bool:
         """Whether what the view served last is still its own business: the store is the truth of all."""
-        view, write = self._view, self._model.writes.get(need)
-        is_alone = write is None or write.view == view.number
+        view = self._view
+        is_alone = self._before[need].writer in (None, view.number)
         withdrawn = self._model.last_withdrawal(need, view.number, math.inf, hard=False)
         return is_alone and view.served.get(need, 0) > withdrawn
 
@@ -233,7 +240,7 @@ class Watch:
     def _failed(self, need: Need) -> None:
         provider = self._view.provider
         if not self._writes:
-            self._model.tried.add(need)  # the view remembers it all the same
+            self._model.tried[need] = self.now  # the view remembers it all the same
             return
         self._model.fail(
             need,
