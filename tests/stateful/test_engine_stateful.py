@@ -237,23 +237,12 @@ def effort(examples: int, steps: int) -> settings:
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
+        derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-
-
-class MemoryEngineAtLength(MemoryEngine):
-    """The same for `make torture`."""
-
-
-class SqliteEngineAtLength(SqliteEngine):
-    """Likewise."""
 
 
 TestMemoryEngine = MemoryEngine.TestCase
 TestMemoryEngine.settings = effort(300, 40)
 TestSqliteEngine = SqliteEngine.TestCase
 TestSqliteEngine.settings = effort(100, 40)
-TestMemoryEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(MemoryEngineAtLength.TestCase))
-TestMemoryEngineAtLength.settings = effort(3000, 80)
-TestSqliteEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(SqliteEngineAtLength.TestCase))
-TestSqliteEngineAtLength.settings = effort(1000, 80)
