@@ -24,7 +24,7 @@ class ManualClock:
     """
 
     def __init__(
-        self, now: float = 1_736_953_200.0, monotonic: float = 0.0, *, patience: float = 0.05
+        self, now: float = 1_736_953_200.0, monotonic: float = 0.0, *, patience: float = 1.0
     ) -> None:
         self._now = now
         self._monotonic = monotonic
