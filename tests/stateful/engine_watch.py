@@ -40,8 +40,6 @@ class View:
         self.tickers = connect(Settings(), clock=clock, providers=[provider], stores=(self.level, stores[1]))
         self.private: set[str] = set()
         """Symbols of which it has had values that never reached the store."""
-        self.served: dict[Need, int] = {}
-        """The number of the answer that it served last."""
         self.warned: set[str] = set()
         """Symbols that it has called stale."""
 
@@ -69,8 +67,6 @@ class Before(NamedTuple):
 
     stored: Answer | None
     """What the store held, if the view must know of it."""
-    writer: int | None
-    """The view that stored what the store held."""
     freshness: Freshness
     settled: bool
     quiet: bool
@@ -100,7 +96,6 @@ class Watch:
             known = write is not None and write.known_to(view.number, self.monotonic)
             self._before[need] = Before(
                 stored=stored if known else None,
-                writer=None if write is None else write.view,
                 freshness=model.freshness(need, self.now),
                 settled=model.is_settled(need, view.number, self.monotonic),
                 quiet=model.is_quiet(need, self.now, insisting=False),
@@ -113,6 +108,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         fetches_ended()
+        self.astray = self.astray or not self._view.reads  # it may have lost its level on the way
         self.calls = self._view.provider.calls[self._earlier :]
         self.asked: set[Need] = {need for call in self.calls for need in call.needs}
         given = {symbol: self._given(symbol) for call in self.calls for symbol in call.symbols}
@@ -125,8 +121,8 @@ class Watch:
                 self._model.store(answer, symbol, event)
             else:
                 self._view.private.add(symbol)
-        if not self._may_ask:
-            self._model.tried |= dict.fromkeys(self._before, self.now)  # as the circuit may have refused
+        if not (self._may_ask and self._view.may_ask):
+            self._circuit_may_have_refused()
         for need in self.asked:
             if given[need[0]] is None:
                 self._failed(need)
@@ -174,9 +170,6 @@ class Watch:
         assert answer.number > self._last_withdrawal(need, hard=True), "it had been deleted"
         if before.stored is not None and not self.astray:
             assert answer.number >= before.stored.number, "somebody had stored a newer one"
-        if self._keeps_to_its_own(need):
-            assert answer.number >= self._view.served[need], "it had served a newer one itself"
-        self._view.served[need] = answer.number
         return answer
 
     def check_requests(
@@ -202,7 +195,8 @@ class Watch:
             must = force or before.freshness < Freshness.FRESH or not enough
             certain = before.settled and not before.tried and need[0] not in self._view.private
             if must and self._may_ask and (certain or force):
-                assert need in self.asked, "nobody asked for it"
+                came_along = not force and (need[0], self.now) in self._model.answers
+                assert need in self.asked or came_along, "nobody asked for it"
 
     def check_report(self, wanted: AbstractSet[Need], report: PrefetchReport, *, force: bool) -> None:
         """Check what is said of a bulk operation."""
@@ -224,18 +218,17 @@ class Watch:
         was_there = before.settled and not self.astray and before.freshness > Freshness.NONE
         return was_there or self._has_come(need)
 
-    def _keeps_to_its_own(self, need: Need) -> bool:
-        """Whether what the view served last is still its own business: the store is the truth of all."""
-        view = self._view
-        is_alone = self._before[need].writer in (None, view.number)
-        withdrawn = self._model.last_withdrawal(need, view.number, math.inf, hard=False)
-        return is_alone and view.served.get(need, 0) > withdrawn
-
     def _given(self, symbol: str) -> float | None:
         provider = self._view.provider
         if provider.failure is not None or symbol in provider.omitted:
             return None
         return provider.prices.get(symbol)
+
+    def _circuit_may_have_refused(self) -> None:
+        """What was not asked may have got a failure of another kind, and no call tells of it."""
+        for need in self._before.keys() - self.asked:
+            self._model.tried[need] = self.now
+            self._model.quiet.pop(need, None)
 
     def _failed(self, need: Need) -> None:
         provider = self._view.provider

@@ -232,17 +232,29 @@ class SqliteEngine(Engine):
         shutil.rmtree(self.folder)
 
 
-def effort(examples: int, steps: int) -> settings:
+def effort(examples: int, steps: int, *, derandomize: bool = True) -> settings:
     return settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
-        derandomize=True,
+        derandomize=derandomize,
         suppress_health_check=list(HealthCheck),
     )
+
+
+class MemoryEngineAtLength(MemoryEngine):
+    """The same for `make torture`."""
+
+
+class SqliteEngineAtLength(SqliteEngine):
+    """Likewise."""
 
 
 TestMemoryEngine = MemoryEngine.TestCase
 TestMemoryEngine.settings = effort(300, 40)
 TestSqliteEngine = SqliteEngine.TestCase
 TestSqliteEngine.settings = effort(100, 40)
+TestMemoryEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(MemoryEngineAtLength.TestCase))
+TestMemoryEngineAtLength.settings = effort(3000, 80, derandomize=False)
+TestSqliteEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(SqliteEngineAtLength.TestCase))
+TestSqliteEngineAtLength.settings = effort(1000, 80, derandomize=False)

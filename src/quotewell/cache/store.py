@@ -74,6 +74,8 @@ class Store:
         self._withdrawals = 0
         """How often something in memory was found, or made, out of date; see `_admit`."""
         self._admission = threading.Lock()
+        self._unstored: dict[str, set[str]] = {}
+        """Keys by table of what the persistent level did not take, and memory has."""
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -102,6 +104,7 @@ class Store:
         if changes.keys is None:
             with self._admission:
                 self._withdrawals += 1
+                self._unstored.clear()
                 self.memory.clear()
         else:
             for table, keys in changes.keys.items():
@@ -111,8 +114,8 @@ class Store:
     def load(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """Records from the persistent level, put into memory on the way.
 
-        Values that it did not take, because its disk is full or it was out of order, are in memory alone, and
-        newer: these stay, with the failures that it knows of.
+        What it did not take, because its disk is full or it was out of order, is in memory alone; the newer
+        value counts, with the failure that the level knows of.
         """
         if not self._level_usable():
             return self._from_memory(table, keys)
@@ -122,9 +125,9 @@ class Store:
         except CacheError as error:
             self._degrade(error)
             return self._from_memory(table, keys)
-        newer = self._newer_in_memory(table, keys, records)
-        older = [record for key, record in records.items() if key not in newer] if newer else records.values()
-        return self._admit(table, older, withdrawals) | newer
+        unstored = self._newer_unstored(table, keys, records)
+        stored = [record for key, record in records.items() if key not in unstored]
+        return self._admit(table, stored, withdrawals) | unstored
 
     def rev(self) -> int:
         """The persistent level's revision; 0 while it is out of order."""
@@ -158,15 +161,22 @@ class Store:
     def write(self, table: str, records: Sequence[Record], *, begun: int) -> None:
         """Write values through: persistent level first, then memory."""
         refused: set[str] = set()
+        taken = False
         withdrawals = self._withdrawals
         if self._level_usable():
             try:
                 before = self.level.rev()
                 refused = self.level.put_many(table, records, begun=begun)
                 self._has_written = True
+                taken = True
                 self._follow_own_write(before)
             except CacheError as error:
                 self._degrade(error)
+        keys = [record.symbol for record in records]
+        if not taken:
+            self._unstored.setdefault(table, set()).update(keys)
+        elif table in self._unstored:
+            self._unstored[table].difference_update(keys)
         self._admit(table, [record for record in records if record.symbol not in refused], withdrawals)
 
     def write_closes(self, closes: Sequence[Closes]) -> None:
@@ -191,6 +201,7 @@ class Store:
             else:
                 return
         withdrawals = self._withdrawals
+        self._unstored.setdefault(table, set()).update(failures)
         known = self.memory.table(table)
         record_type = RECORD_TYPES.get(table, Result)
         for key, failure in failures.items():
@@ -246,13 +257,18 @@ class Store:
     def _withdraw(self, table: str, keys: Collection[str] | None) -> None:
         with self._admission:
             self._withdrawals += 1
+            unstored = self._unstored.get(table, set())
+            unstored.difference_update(list(unstored) if keys is None else keys)
             self.memory.drop(table, keys)
 
-    def _newer_in_memory(
+    def _newer_unstored(
         self, table: str, keys: Collection[str], stored: Mapping[str, Record]
     ) -> dict[str, Record]:
         newer: dict[str, Record] = {}
-        for key, known in self._from_memory(table, keys).items():
+        unstored = self._unstored.get(table)
+        if not unstored:
+            return newer
+        for key, known in self._from_memory(table, unstored.intersection(keys)).items():
             record = stored.get(key)
             if record is None:
                 newer[key] = known
