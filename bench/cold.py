@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import diskcache  # type: ignore[import-untyped]
-import msgspec
 
 from bench.measure import Row, child, interleaved, quotients
 from bench.sample import made_quotes, offline_service, store_quotes, symbols
@@ -32,7 +31,7 @@ def cold(folder: Path) -> Iterator[Row]:
     store_quotes(folder / "cold", names, time.time())
     with diskcache.Cache(folder / "cold" / "diskcache") as disk, disk.transact():
         for quote in made_quotes(names, time.time()):
-            disk[quote.symbol] = msgspec.structs.astuple(quote)
+            disk[quote.symbol] = quote
     readers = [_reader(kind, folder / "cold") for kind in _READERS]
     ours, raw, by_key = interleaved(_ROUNDS, *readers)
     note = f"{min(ours) / _COUNT * 1e6:.1f} µs against {min(raw) / _COUNT * 1e6:.1f} µs a quote at best"

@@ -85,11 +85,11 @@ def _write_through(tickers: TickerService) -> float:
 
 
 def _rows(disk: diskcache.Cache) -> float:
-    rows = [tuple(getattr(quote, column) for column in _COLUMNS) for quote in _changed()]
+    quotes = _changed()
     start = time.perf_counter()
     with disk.transact():
-        for row in rows:
-            disk.set(row[0], row, expire=300.0)
+        for quote in quotes:
+            disk.set(quote.symbol, quote, expire=300.0)
     return time.perf_counter() - start
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 
+from quotewell.cache.passing import RefreshThread
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import ProviderError
 from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane, Level, Provider
@@ -36,9 +37,12 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def fetches_ended() -> None:
-    """Wait until no fetch goes on in this process."""
+    """Wait until no fetch goes on in this process, nor is about to."""
     for thread in threading.enumerate():
-        if thread.name.startswith("quotewell-"):
+        if isinstance(thread, RefreshThread):
+            assert thread.settle(LONGEST_WAIT)
+    for thread in threading.enumerate():
+        if thread.name.startswith("quotewell-") and not isinstance(thread, RefreshThread):
             thread.join(LONGEST_WAIT)
             assert not thread.is_alive()
 

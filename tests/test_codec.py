@@ -101,6 +101,7 @@ def test_all_fields_but_bookkeeping_are_stored(table: str) -> None:
     kind = record_type(table)
     assert set(kind.__struct_fields__) - set(stored_fields(kind)) == {
         "fresh_until",
+        "grace",
         "hits",
         "provenance",
         *(("value",) if kind is Result else ()),
@@ -118,7 +119,7 @@ def test_strings_of_few_values_are_kept_once() -> None:
     quotes = [Quote(symbol=symbol, currency=fresh(text), source=fresh("yahoo")) for symbol, text in texts]
     assert len({id(quote.source) for quote in quotes}) == len(quotes)
     rows = [row[:-1] for row in row_writer(Quote)(quotes, 1, "")]
-    records = row_reader(Quote, state=False)(rows, {"A", "B", "C", "D", "E"})
+    records = row_reader(Quote)(rows, {key: key for key in "ABCDE"})
     quotes = [record for record in records.values() if isinstance(record, Quote)]
     assert [quote.currency for quote in quotes] == ["USD", "USD", None, "USD", "EUR"]
     assert len({id(quote.source) for quote in quotes}) == 1
@@ -127,4 +128,4 @@ def test_strings_of_few_values_are_kept_once() -> None:
 
 def test_rows_that_are_not_wanted_make_no_records() -> None:
     rows = [row[:-1] for row in row_writer(Fx)([Fx(symbol="A"), Fx(symbol="B", rate=2.0)], 1, "")]
-    assert row_reader(Fx, state=False)(rows, {"B"}) == {"B": Fx(symbol="B", rate=2.0)}
+    assert row_reader(Fx)(rows, {"B": "B"}) == {"B": Fx(symbol="B", rate=2.0)}

@@ -204,7 +204,7 @@ def test_jitter_shortens_by_at_most_a_tenth_and_differs_between_symbols_and_face
 
 
 def test_a_record_without_a_value_is_none() -> None:
-    assert judge("quote", Quote(symbol="AAPL"), QUOTE, None, 1e9) == (NONE, 0.0)
+    assert judge("quote", Quote(symbol="AAPL"), QUOTE, None, 1e9) == (NONE, 0.0, 0.0)
 
 
 def test_a_value_from_the_future_is_stale_but_for_a_minutes_tolerance() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from quotewell.cache.memory import MemoryCache
-from quotewell.records import Quote, Result, Risk
+from quotewell.records import Quote, Record, Result, Risk
 
 
 def quote(symbol: str, hits: int = 0) -> Quote:
     return Quote(symbol=symbol, last=1.0, hits=hits)
 
 
+def keyed(records: Iterable[Record]) -> dict[str, Record]:
+    return {record.symbol: record for record in records}
+
+
 def filled(max_records: int, hits: dict[str, int]) -> MemoryCache:
     cache = MemoryCache(max_records)
-    cache.put_many("quote", [quote(symbol) for symbol in hits])
+    cache.put_many("quote", keyed([quote(symbol) for symbol in hits]))
     for symbol, count in hits.items():
         cache.table("quote")[symbol].hits = count
     return cache
@@ -31,20 +35,20 @@ def test_a_table_is_a_plain_dict_and_always_the_same() -> None:
     table = cache.table("quote")
     assert type(table) is dict
     record = quote("AAPL")
-    cache.put_many("quote", [record])
+    cache.put_many("quote", keyed([record]))
     assert table["AAPL"] is record
     cache.drop("quote", None)
     cache.clear()
-    cache.put_many("quote", [quote("MSFT")])
+    cache.put_many("quote", keyed([quote("MSFT")]))
     assert cache.table("quote") is table
     assert list(table) == ["MSFT"]
 
 
 def test_records_are_replaced_dropped_and_counted() -> None:
     cache = MemoryCache(10)
-    cache.put_many("quote", [quote("A"), quote("B"), quote("C")])
-    cache.put_many("quote", [quote("A")])
-    cache.put_many("risk", [Risk(symbol="A")])
+    cache.put_many("quote", keyed([quote("A"), quote("B"), quote("C")]))
+    cache.put_many("quote", keyed([quote("A")]))
+    cache.put_many("risk", keyed([Risk(symbol="A")]))
     assert len(cache) == 4
     cache.drop("quote", ["A", "A", "MISSING"])
     assert len(cache) == 3
@@ -60,7 +64,7 @@ def test_expired_records_stay_but_are_not_fresh() -> None:
     cache = MemoryCache(10)
     record = quote("A")
     record.fresh_until = 99.0
-    cache.put_many("quote", [record])
+    cache.put_many("quote", keyed([record]))
     cache.expire_all()
     assert cache.table("quote") == {"A": quote("A")}
     assert record.fresh_until == 0.0
@@ -71,11 +75,11 @@ def test_expired_records_stay_but_are_not_fresh() -> None:
 
 LEAVES: dict[str, Callable[[MemoryCache], object]] = {
     "stays": lambda _: None,
-    "replaced": lambda cache: cache.put_many("quote", [quote("A")]),
+    "replaced": lambda cache: cache.put_many("quote", keyed([quote("A")])),
     "dropped": lambda cache: cache.drop("quote", ["A"]),
     "table dropped": lambda cache: cache.drop("quote", None),
     "cleared": lambda cache: cache.clear(),
-    "put again": lambda cache: cache.put_many("quote", [cache.table("quote")["A"]]),
+    "put again": lambda cache: cache.put_many("quote", keyed([cache.table("quote")["A"]])),
 }
 
 
@@ -95,7 +99,7 @@ def test_usage_counts_each_hit_once(leaves: str) -> None:
     cache.usage()
     cache.table("quote")["A"].hits += 5
     LEAVES[leaves](cache)
-    cache.put_many("quote", [quote("A")] if "A" not in cache.table("quote") else [])
+    cache.put_many("quote", keyed([quote("A")] if "A" not in cache.table("quote") else []))
     cache.table("quote")["A"].hits += 1
     assert cache.usage() == {"A": 6}
     assert cache.hits("quote") == 13
@@ -103,9 +107,9 @@ def test_usage_counts_each_hit_once(leaves: str) -> None:
 
 def test_usage_adds_up_over_facets_and_leaves_results_out() -> None:
     cache = MemoryCache(10)
-    cache.put_many("quote", [quote("A")])
-    cache.put_many("risk", [Risk(symbol="A")])
-    cache.put_many("result:mine", [Result(symbol="A")])
+    cache.put_many("quote", keyed([quote("A")]))
+    cache.put_many("risk", keyed([Risk(symbol="A")]))
+    cache.put_many("result:mine", keyed([Result(symbol="A")]))
     for table in ("quote", "risk", "result:mine"):
         cache.table(table)["A"].hits = 3
     cache.drop("result:mine", None)
@@ -115,17 +119,17 @@ def test_usage_adds_up_over_facets_and_leaves_results_out() -> None:
 
 def test_a_new_record_starts_without_hits_and_a_successor_with_half() -> None:
     cache = MemoryCache(10)
-    cache.put_many("quote", [quote("A", hits=99)])
+    cache.put_many("quote", keyed([quote("A")]))
     assert cache.hits("quote") == 0
     cache.table("quote")["A"].hits = 9
-    cache.put_many("quote", [quote("A")])
+    cache.put_many("quote", keyed([quote("A")]))
     assert cache.table("quote")["A"].hits == 4
 
 
 def test_a_record_put_again_keeps_its_hits() -> None:
     cache = filled(10, {"A": 9})
     record = cache.table("quote")["A"]
-    cache.put_many("quote", [record])
+    cache.put_many("quote", keyed([record]))
     assert record.hits == 9
     assert len(cache) == 1
 
@@ -136,7 +140,7 @@ def test_a_record_put_again_keeps_its_hits() -> None:
 def test_the_least_hit_fifth_goes_when_the_bound_is_exceeded() -> None:
     cache = filled(10, {f"S{i}": 10 - i for i in range(10)})
     assert cache.evictions == 0
-    cache.put_many("quote", [quote("NEW")])
+    cache.put_many("quote", keyed([quote("NEW")]))
     assert list(cache.table("quote")) == ["S0", "S1", "S2", "S3", "S4", "S5", "S6", "NEW"]
     assert cache.evictions == 3
     assert len(cache) == 8
@@ -144,37 +148,37 @@ def test_the_least_hit_fifth_goes_when_the_bound_is_exceeded() -> None:
 
 def test_among_equals_the_first_in_goes_first() -> None:
     cache = filled(5, dict.fromkeys("ABCDE", 1))
-    cache.put_many("quote", [quote("F")])
+    cache.put_many("quote", keyed([quote("F")]))
     assert list(cache.table("quote")) == ["C", "D", "E", "F"]
 
 
 def test_what_was_put_just_now_stays_though_nobody_has_asked_for_it() -> None:
     cache = filled(10, {f"S{i}": 1000 for i in range(10)})
     batch = [quote(f"N{i}") for i in range(6)]
-    cache.put_many("quote", batch)
+    cache.put_many("quote", keyed(batch))
     assert cache.table("quote").keys() == {"S8", "S9", *(record.symbol for record in batch)}
 
 
 def test_a_batch_larger_than_the_bound_keeps_its_end() -> None:
     cache = filled(5, {"OLD": 9})
-    cache.put_many("quote", [quote(f"N{i}") for i in range(8)])
+    cache.put_many("quote", keyed([quote(f"N{i}") for i in range(8)]))
     assert list(cache.table("quote")) == ["N3", "N4", "N5", "N6", "N7"]
     assert cache.evictions == 4
 
 
 def test_tables_give_in_proportion_to_their_size() -> None:
     cache = MemoryCache(100)
-    cache.put_many("risk", [Risk(symbol=f"S{i}") for i in range(20)])
-    cache.put_many("quote", [quote(f"S{i}") for i in range(80)])
-    cache.put_many("fx", [])
-    cache.put_many("quote", [quote("NEW")])
+    cache.put_many("risk", keyed([Risk(symbol=f"S{i}") for i in range(20)]))
+    cache.put_many("quote", keyed([quote(f"S{i}") for i in range(80)]))
+    cache.put_many("fx", keyed([]))
+    cache.put_many("quote", keyed([quote("NEW")]))
     assert len(cache.table("risk")) == 15
     assert len(cache.table("quote")) == 64
 
 
 def test_eviction_keeps_the_count_of_hits() -> None:
     cache = filled(5, {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5})
-    cache.put_many("quote", [quote("F")])
+    cache.put_many("quote", keyed([quote("F")]))
     assert "A" not in cache.table("quote")
     assert cache.hits("quote") == 15
     assert cache.usage() == {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5}
@@ -195,7 +199,7 @@ class AgainstAModel(RuleBasedStateMachine):
     )
     def put(self, table: str, keys: list[int]) -> None:
         kind = Quote if table == "quote" else Risk
-        self.cache.put_many(table, [kind(symbol=str(key)) for key in keys])
+        self.cache.put_many(table, keyed([kind(symbol=str(key)) for key in keys]))
         if len(keys) <= 12:
             assert {str(key) for key in keys} <= self.cache.table(table).keys(), "just put, and gone again"
 
@@ -248,7 +252,7 @@ def test_readers_without_a_lock_see_whole_records_while_others_write() -> None:
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(read) for _ in range(2)]
         for turn in range(300):
-            cache.put_many("quote", [quote(f"S{(turn * 7 + i) % 80}") for i in range(20)])
+            cache.put_many("quote", keyed([quote(f"S{(turn * 7 + i) % 80}") for i in range(20)]))
             if turn % 50 == 0:
                 cache.drop("quote", None)
             cache.usage()

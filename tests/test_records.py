@@ -32,7 +32,7 @@ def test_a_new_record_has_no_value_and_no_default_number(record_type: type[Recor
         if isinstance(getattr(record, field), (int, float)) and not isinstance(getattr(record, field), bool)
     ]
     assert record.fetched_at is None
-    assert numbers == ["fresh_until", "hits"]
+    assert numbers == ["fresh_until", "grace", "hits"]
 
 
 def reading(record: Quote | None, freshness: Freshness = Freshness.STALE) -> Reading[Quote]:

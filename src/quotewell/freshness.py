@@ -23,9 +23,11 @@ from quotewell.symbols import kind
 __all__ = [
     "DATA_DELAY",
     "LIFETIMES",
+    "Assurance",
     "Judgement",
     "Lifetime",
     "SessionTable",
+    "assurance",
     "judge",
     "lifetimes",
     "next_failure",
@@ -76,10 +78,19 @@ LIFETIMES: Mapping[Facet, Lifetime] = {
 
 
 class Judgement(NamedTuple):
-    """How usable a record is now, and until when it stays fresh (epoch seconds)."""
+    """How usable a record is now, and until when it stays fresh and in grace (epoch seconds)."""
 
     freshness: Freshness
     fresh_until: float
+    grace_until: float = 0.0
+
+
+class Assurance(NamedTuple):
+    """Fresh until at least `fresh_until` if the last trade was in a range of instants (epoch seconds)."""
+
+    fresh_until: float
+    as_of_from: float
+    as_of_to: float
 
 
 def lifetimes(overrides: Mapping[str, Mapping[str, float]]) -> Mapping[Facet, Lifetime]:
@@ -128,12 +139,39 @@ def judge(
     otherwise = Freshness.STALE if age <= lifetime.on_error else Freshness.NONE
     if record.invalidated or age < -_FUTURE_TOLERANCE:
         return Judgement(otherwise, 0.0)
-    fresh_until, grace_until = _windows(facet, record, fetched_at, lifetime, sessions)
+    shortening = _shortening(record.symbol, facet)
+    fresh_until, grace_until = _windows(facet, record, fetched_at, lifetime, sessions, shortening)
     if now < fresh_until:
-        return Judgement(Freshness.FRESH, fresh_until)
+        return Judgement(Freshness.FRESH, fresh_until, grace_until)
     if now < grace_until:
-        return Judgement(Freshness.GRACE, fresh_until)
-    return Judgement(otherwise, fresh_until)
+        return Judgement(Freshness.GRACE, fresh_until, grace_until)
+    return Judgement(otherwise, fresh_until, grace_until)
+
+
+def assurance(
+    facet: str, record: Record, lifetime: Lifetime, sessions: SessionTable | None, now: float
+) -> Assurance:
+    """What the freshness of `record` says of all others of its market that were fetched at the same instant.
+
+    Takes the shortest lifetime that jitter can give, so it spares the judgement of thousands of records that
+    came together, and none of them is answered for too long.
+
+    Args:
+        facet: As for `judge`.
+        record: One of them, fresh at `now`.
+        lifetime: As for `judge`.
+        sessions: As for `judge`.
+        now: The instant of the judgement.
+    """
+    fetched_at = record.fetched_at
+    if fetched_at is None or judge(facet, record, lifetime, sessions, now).freshness < Freshness.FRESH:
+        return Assurance(0.0, math.inf, -math.inf)
+    fresh_until, _ = _windows(facet, record, fetched_at, lifetime, sessions, 1.0 - _JITTER)
+    around = sessions(fetched_at) if facet == "quote" and sessions is not None else None
+    if around is None or record.as_of is None or fresh_until < around.next.open:
+        return Assurance(fresh_until, -math.inf, math.inf)
+    # Final for this last trade, and so for every earlier one of the session.
+    return Assurance(fresh_until, around.previous.open, record.as_of)
 
 
 def throttled(record: Record | None, now: float, *, retry: bool = False) -> bool:
@@ -194,24 +232,28 @@ def next_failure(  # noqa: PLR0913, RUF100  one argument for each fact that the 
 
 
 def _windows(
-    facet: str, record: Record, fetched_at: float, lifetime: Lifetime, sessions: SessionTable | None
+    facet: str,
+    record: Record,
+    fetched_at: float,
+    lifetime: Lifetime,
+    sessions: SessionTable | None,
+    shortening: float,
 ) -> tuple[float, float]:
     if facet == "quote":
-        return _quote_windows(record, fetched_at, lifetime, sessions)
+        return _quote_windows(record, fetched_at, lifetime, sessions, shortening)
     around = sessions(fetched_at) if facet == "history" and sessions is not None else None
     if around is not None:
         delay = around.exchange.closing_auction + DATA_DELAY
         close = around.previous.close + delay
         fresh_until = close if fetched_at < close else around.next.close + delay
         return fresh_until, fresh_until + lifetime.grace
-    fresh_until = fetched_at + lifetime.fresh * _shortening(record.symbol, facet)
+    fresh_until = fetched_at + lifetime.fresh * shortening
     return fresh_until, fresh_until + lifetime.grace
 
 
 def _quote_windows(
-    record: Record, fetched_at: float, lifetime: Lifetime, sessions: SessionTable | None
+    record: Record, fetched_at: float, lifetime: Lifetime, sessions: SessionTable | None, shortening: float
 ) -> tuple[float, float]:
-    shortening = _shortening(record.symbol, "quote")
     closed = lifetime.fresh if lifetime.fresh_closed is None else lifetime.fresh_closed
     around = None if sessions is None else sessions(fetched_at)
     if around is None:

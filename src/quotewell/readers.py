@@ -146,6 +146,16 @@ class Readers:
             readings |= self._risk_readings(derived, ask)
         return {need: readings[need] for need in wanted}
 
+    def fetch_behind(self, needs: Collection[Need]) -> None:
+        """Fetch what was answered within its grace window; only betas are waited for."""
+        raw = [need for need in needs if need[1] != "risk"]
+        if raw:
+            deadline = self._clock.monotonic() + self.settings.get_timeout
+            self.engine.refresh_behind(raw, self._market, Ask(deadline=deadline, lane=Lane.REFRESH))
+        derived = [need for need in needs if need[1] == "risk"]
+        if derived:
+            self.read(derived, grace=False, lane=Lane.REFRESH)
+
     def _facet(self, facet: Facet, symbols: Iterable[str]) -> dict[str, Reading[Record]]:
         names = [normalise(symbol) for symbol in symbols]
         readings = self.read([(name, facet) for name in names])

@@ -86,13 +86,9 @@ class Provenance(msgspec.Struct, frozen=True, gc=False):
     """`memory`, the name of the persistent level, `provider` when just fetched, or `reported`."""
 
 
-class Record(msgspec.Struct, kw_only=True, gc=False):
-    """What all facets share. `fetched_at` is None as long as there is no value, only a failure."""
+class _Kept(msgspec.Struct, kw_only=True, gc=False):
+    """What a record carries beside its values; behind them, so that a row of values makes a record."""
 
-    symbol: str
-    source: str | None = None
-    as_of: float | None = None
-    fetched_at: float | None = None
     invalidated: bool = False
     """Softly invalidated: the next read fetches, the value stays for errors."""
     failure: Failure | None = None
@@ -100,15 +96,29 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     # Not stored: the bookkeeping of the memory level, in the record because a wrapper costs 25 % memory.
     fresh_until: float = 0.0
     """Monotonic seconds until which the memory level answers with this record unasked."""
+    grace: float = 0.0
+    """Seconds after `fresh_until` in which it still answers, but is fetched anew."""
     hits: int = 0
     provenance: Provenance | None = None
     """Set on the copies that `TickerService.get_ticker_data` hands out."""
 
 
+class Record(_Kept, gc=False):
+    """What all facets share. `fetched_at` is None as long as there is no value, only a failure.
+
+    Positional arguments come in the order in which levels store them: first these, then the facet's own.
+    """
+
+    symbol: str
+    source: str | None = None
+    as_of: float | None = None
+    fetched_at: float | None = None
+
+
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-class Quote(Record, kw_only=True, gc=False):
+class Quote(Record, gc=False):
     """The market's price; `as_of` is the time of the last trade."""
 
     last: float | None = None
@@ -127,7 +137,7 @@ class Quote(Record, kw_only=True, gc=False):
     """A newer price that was held back as implausible; `last` is still the older one."""
 
 
-class Profile(Record, kw_only=True, gc=False):
+class Profile(Record, gc=False):
     """What a symbol is."""
 
     name: str | None = None
@@ -140,7 +150,7 @@ class Profile(Record, kw_only=True, gc=False):
     """The beta that the provider states, of unknown method; used only as `docs/lifetimes.md` says."""
 
 
-class Risk(Record, kw_only=True, gc=False):
+class Risk(Record, gc=False):
     """Beta against `benchmark`, with the evidence for it."""
 
     beta: float | None = None
@@ -162,14 +172,14 @@ class DividendEvent(msgspec.Struct, frozen=True, gc=False):
     declared: bool
 
 
-class Dividend(Record, kw_only=True, gc=False):
+class Dividend(Record, gc=False):
     """Dividend yield (fraction of the price a year) and known events."""
 
     dividend_yield: float | None = None
     events: tuple[DividendEvent, ...] = ()
 
 
-class History(Record, kw_only=True, gc=False):
+class History(Record, gc=False):
     """Coverage of the stored daily bars; the bars themselves are `Closes`."""
 
     first_date: int | None = None
@@ -178,13 +188,13 @@ class History(Record, kw_only=True, gc=False):
     currency: str | None = None
 
 
-class Fx(Record, kw_only=True, gc=False):
+class Fx(Record, gc=False):
     """Base units for one local unit: `EURUSD=X` is USD for one EUR."""
 
     rate: float | None = None
 
 
-class Rate(Record, kw_only=True, gc=False):
+class Rate(Record, gc=False):
     """One point of a risk-free curve."""
 
     years: float | None = None
@@ -192,7 +202,7 @@ class Rate(Record, kw_only=True, gc=False):
     """Continuously compounded, fraction a year."""
 
 
-class Result(Record, kw_only=True, gc=False):
+class Result(Record, gc=False):
     """What a user's own `@cached` function returned; `symbol` is the key."""
 
     blob: bytes | None = None

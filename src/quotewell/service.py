@@ -10,10 +10,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import msgspec
 
+from quotewell.cache.memory import FIGURES, HotFigure
+from quotewell.cache.passing import Passing
 from quotewell.cache.readthrough import ReadThrough
 from quotewell.cache.stats import CacheStats, Counters
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
@@ -21,14 +23,39 @@ from quotewell.prefetch import PrefetchReport, outcome_of
 from quotewell.protocols import Clock, Coordinator, Lane, Pause
 from quotewell.providers.chain import Chain
 from quotewell.readers import Readers
-from quotewell.records import FACETS, Facet, Freshness, Need, Quote, Reading, Record, Risk, TickerData
+from quotewell.records import FACETS, Facet, Freshness, Need, Quote, Reading, Record, TickerData
 from quotewell.settings import Settings
 from quotewell.symbols import normalise
 
-__all__ = ["TICKER_FACETS", "TickerService"]
+__all__ = ["TICKER_FACETS", "GetValue", "TickerService"]
 
 TICKER_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend")
 """What `get_ticker_data` and `prefetch` bring for a symbol unless told otherwise."""
+
+
+_FEW = 1_000
+"""Figures are kept at hand of as many quotes as are asked for together, at most."""
+
+
+class GetValue(Protocol):
+    """One figure of a symbol: what `TickerService.get_price` and `get_beta` are.
+
+    Serves a stale value when none younger can be had, with a `StaleDataWarning` once a symbol.
+    """
+
+    def __call__(self, symbol: str, timeout: float | None = None, max_age: float | None = None) -> float:
+        """Get the figure.
+
+        Args:
+            symbol: Any spelling of a ticker.
+            timeout: Seconds to wait at most.
+            max_age: Accept no value that was fetched longer ago (seconds).
+
+        Raises:
+            DataUnavailable: There is no usable value, or none younger than `max_age`.
+            SymbolError: `symbol` cannot be a ticker.
+        """
+        ...
 
 
 class TickerService(Readers):
@@ -60,59 +87,15 @@ class TickerService(Readers):
         self._coordinator = coordinator
         self._counters = counters
         self._warned: set[str] = set()
-        # Bound once: every attribute look-up on the way of a hit is a quarter of its cost.
         self._monotonic = clock.monotonic
-        self._hot_quotes = cast("dict[str, Quote]", self._store.memory.table("quote"))
-        self._hot_risks = cast("dict[str, Risk]", self._store.memory.table("risk"))
+        self._hot_prices = self._store.memory.figures("quote")
+        self._passing = Passing(self._refresh_in_passing)
+        self.get_price: GetValue = self._figure_reader("quote")
+        """The last price of a symbol in its currency's major unit; see `GetValue`."""
+        self.get_beta: GetValue = self._figure_reader("risk")
+        """The beta of a symbol against `settings.benchmark`; see `GetValue`."""
 
     # ------------------------------------------------------------------------------------- single values
-
-    def get_price(self, symbol: str, *, timeout: float | None = None, max_age: float | None = None) -> float:
-        """The last price of `symbol` in its currency's major unit.
-
-        Serves a stale price when none younger can be had, with a `StaleDataWarning` once a symbol.
-
-        Args:
-            symbol: Any spelling of a ticker.
-            timeout: Seconds to wait at most.
-            max_age: Accept no price that was fetched longer ago (seconds).
-
-        Raises:
-            DataUnavailable: There is no usable price, or none younger than `max_age`.
-            SymbolError: `symbol` cannot be a ticker.
-        """
-        quote = self._hot_quotes.get(symbol)
-        if quote is not None and max_age is None:
-            monotonic = self._monotonic()
-            if monotonic < quote.fresh_until and monotonic < self._store.poll_at:
-                quote.hits += 1
-                if quote.last is not None:
-                    return quote.last
-        record = self._required(symbol, "quote", timeout, max_age)
-        price = cast("Quote", record).last
-        if price is None:
-            raise DataUnavailable(record.symbol, "quote", "the record has no price")
-        return price
-
-    def get_beta(self, symbol: str, *, timeout: float | None = None, max_age: float | None = None) -> float:
-        """The beta of `symbol` against `settings.benchmark`; as `get_price` for the rest.
-
-        Raises:
-            DataUnavailable: There is no usable beta, or none younger than `max_age`.
-            SymbolError: `symbol` cannot be a ticker.
-        """
-        risk = self._hot_risks.get(symbol)
-        if risk is not None and max_age is None:
-            monotonic = self._monotonic()
-            if monotonic < risk.fresh_until and monotonic < self._store.poll_at:
-                risk.hits += 1
-                if risk.beta is not None:
-                    return risk.beta
-        record = self._required(symbol, "risk", timeout, max_age)
-        beta = cast("Risk", record).beta
-        if beta is None:
-            raise DataUnavailable(record.symbol, "risk", "the record has no beta")
-        return beta
 
     def get_ticker_data(self, symbol: str, *, timeout: float | None = None) -> TickerData:
         """All that is known of `symbol`: a record with provenance for each facet, or the reason for its gap.
@@ -143,19 +126,19 @@ class TickerService(Readers):
             SymbolError: One of `symbols` cannot be a ticker.
         """
         asked = list(symbols)
-        found: dict[str, Quote | None] = dict.fromkeys(asked)
-        absent: list[str] = asked
-        monotonic = self._monotonic()
-        if max_age is None and monotonic < self._store.poll_at:
-            absent = []
-            hot = self._hot_quotes
-            for symbol in asked:
-                quote = hot.get(symbol)
-                if quote is not None and monotonic < quote.fresh_until:
-                    quote.hits += 1
-                    found[symbol] = quote
-                else:
-                    absent.append(symbol)
+        found: dict[str, Quote | None] = {}
+        absent: Collection[str] = asked
+        if max_age is None:
+            absent = self._hot_prices_of(asked, found)
+            if not absent:
+                return found
+            # As they are spelled: what is no canonical symbol is no key, and is asked for below.
+            fresh = cast("dict[str, Quote]", self.engine.fresh("quote", absent))
+            found = dict.fromkeys(asked) | found if found else dict.fromkeys(asked)
+            found.update(fresh)
+            absent = [symbol for symbol in absent if symbol not in fresh] if len(fresh) < len(absent) else ()
+            if len(fresh) <= _FEW:
+                self._store.memory.heat_all("quote", fresh, self._store.poll_at)
         if absent:
             names = {symbol: normalise(symbol) for symbol in absent}
             needs = [(name, "quote") for name in names.values()]
@@ -267,6 +250,7 @@ class TickerService(Readers):
 
     def close(self) -> None:
         """Stop fetching, write usage counts out, release files and connections; may be called twice."""
+        self._passing.close()
         self.engine.stop()
         self._chain.close()
         self._report_usage()
@@ -282,6 +266,86 @@ class TickerService(Readers):
         self.close()
 
     # ------------------------------------------------------------------------------------------- inside
+
+    def _hot_prices_of(self, symbols: list[str], found: dict[str, Quote | None]) -> list[str]:
+        """Put into `found` the quotes whose prices are at hand; return the other symbols."""
+        figures = self._hot_prices
+        if not figures:
+            return symbols
+        absent = []
+        monotonic = self._monotonic()
+        for symbol in symbols:
+            try:
+                figure = figures[symbol]
+                if monotonic < figure.until:
+                    figure.hits += 1
+                    found[symbol] = figure.record  # type: ignore[assignment]  # the figure of a quote
+                    continue
+            except KeyError:
+                pass
+            absent.append(symbol)
+        return absent
+
+    def _figure_reader(self, facet: Facet) -> GetValue:
+        """A function, not a method: what a hit needs is at hand without looking up attributes."""
+        store, monotonic = self._store, self._monotonic
+        figures, look_further = store.memory.figures(facet), self._figure
+        refresh = _nothing if self.settings.offline else self._passing.request
+
+        def answers(figure: HotFigure) -> bool:
+            """Whether the figure answers on, though something has to be looked at."""
+            now, record = monotonic(), figure.record
+            until = record.fresh_until
+            if now >= store.poll_at:
+                return False
+            if now >= until:
+                until += record.grace
+                if now >= until:
+                    return False
+                if not figure.asked:
+                    figure.asked = refresh((record.symbol, facet))
+            figure.until = min(store.poll_at, until)
+            return True
+
+        def get(symbol: str, timeout: float | None = None, max_age: float | None = None) -> float:
+            if max_age is None:
+                try:
+                    figure = figures[symbol]
+                    if monotonic() < figure.until or answers(figure):
+                        figure.hits += 1
+                        return figure.value
+                except KeyError:
+                    pass  # not in memory, or spelled another way
+            return look_further(symbol, facet, timeout, max_age)
+
+        return get
+
+    def _figure(self, symbol: str, facet: Facet, timeout: float | None, max_age: float | None) -> float:
+        """What is not at hand: look at what others have changed, then read all the way through."""
+        if max_age is None:
+            self.engine.follow_others()
+            memory = self._store.memory
+            record = memory.table(facet).get(symbol)
+            if record is not None and self._monotonic() < record.fresh_until:
+                figure = memory.heat(facet, symbol)
+                if figure is not None:
+                    figure.hits += 1
+                    return figure.value
+        record = self._required(symbol, facet, timeout, max_age)
+        value: float | None = getattr(record, FIGURES[facet])
+        if value is None:
+            raise DataUnavailable(record.symbol, facet, f"the record has no {FIGURES[facet]}")
+        if max_age is None:
+            self._store.memory.heat(facet, record.symbol)
+        return value
+
+    def _refresh_in_passing(self, needs: list[Need]) -> None:
+        """Called in a thread of its own."""
+        try:
+            self.fetch_behind(needs)
+        except CacheError as error:
+            if not self.engine.stopped:
+                warnings.warn(f"{error}; nothing is refreshed in passing", CacheDegradedWarning, stacklevel=2)
 
     def _report_usage(self) -> None:
         usage = self._store.memory.usage()
@@ -330,6 +394,11 @@ class TickerService(Readers):
             requests=self.requests - requests,
             seconds=self._monotonic() - start,
         )
+
+
+def _nothing(need: Need) -> bool:
+    del need
+    return True
 
 
 def _needs(what: Iterable[str | Need]) -> dict[Need, None]:

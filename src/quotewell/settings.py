@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
 
     memory_records: int = 500_000
     """Bound of the memory level, in records over all facets."""
+    memory_bytes: int = 256 * 1024 * 1024
+    """Bound of the memory level, in bytes that its records take, about."""
     cache_records: int = 1_000_000
     """Bound of the persistent level, in records a facet."""
     lifetimes: dict[str, dict[str, float]] = {}

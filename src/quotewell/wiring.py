@@ -62,7 +62,7 @@ def connect(
     policies: dict[str, TablePolicy] = {facet: TablePolicy(lifetime) for facet, lifetime in table.items()}
     policies["risk"] = _RiskPolicy(table["risk"], settings)
     counters = Counters()
-    store = Store(MemoryCache(settings.memory_records), level, policies, clock)
+    store = Store(MemoryCache(settings.memory_records, settings.memory_bytes), level, policies, clock)
     engine = ReadThrough(store, coordinator, clock, counters, lease_seconds=settings.lease_seconds)
     # The engine itself keeps the sessions that some of its tables are judged by.
     sessions = ExchangeSessions(engine).table_of if settings.calendars == "exchange" else session_table
@@ -75,6 +75,9 @@ def connect(
 
 class _MarketPolicy(TablePolicy):
     """Lives by the sessions of the symbol's exchange."""
+
+    alike = staticmethod(str.isalpha)
+    """Symbols of letters alone all trade in New York."""
 
     def __init__(self, lifetime: Lifetime, sessions: Callable[[str], SessionTable | None]) -> None:
         super().__init__(lifetime)

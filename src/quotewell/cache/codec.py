@@ -9,7 +9,7 @@ that an older and a newer version can share a server.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from sys import intern
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "encode",
     "failure_row",
+    "read_with_state",
     "record_type",
     "row_reader",
     "row_writer",
@@ -42,18 +43,28 @@ FAILURE_COLUMNS = tuple(f"failure_{field}" for field in Failure.__struct_fields_
 STATE_COLUMNS = ("invalidated", *FAILURE_COLUMNS)
 """What few rows have: a soft invalidation or a failure."""
 
-RowReader = Callable[[Iterable[Sequence[Any]], Container[str]], dict[str, Record]]
-"""Makes records of the rows whose key is wanted."""
+RowReader = Callable[[Iterable[Sequence[Any]], Mapping[str, str]], dict[str, Record]]
+"""Makes records of the rows whose key is wanted; their keys are the texts that `wanted` maps to."""
 RowWriter = Callable[[Iterable[Record], int, str], list[tuple[Any, ...]]]
 """Makes a row of each record's values, followed by a revision, and by a namespace for results."""
 
-_NOT_STORED = ("fresh_until", "hits", "provenance", "value")
-_BOOLEANS = frozenset({"unverified"})
+_NOT_STORED = ("fresh_until", "grace", "hits", "provenance", "value")
 _EVENTS = "events"
+_ARGUMENTS = {
+    "symbol": "key",
+    "fetched_at": "same",
+    "unverified": "unverified == 1",
+    _EVENTS: f"events_of({_EVENTS}) if {_EVENTS} else ()",
+}
+"""What a record is made with, where that is not just what is in the column."""
 _FEW_VALUES = frozenset(
-    {"source", "currency", "exchange", "type", "market_state", "time_zone", "sector", "method", "benchmark"}
+    {
+        *("source", "currency", "exchange", "type", "market_state", "time_zone", "sector", "delay"),
+        *("method", "benchmark", "window_start", "window_end", "n"),
+    }
 )
-"""Text columns in which so few values occur that each is kept once in memory."""
+"""Columns in which so few values occur that each is kept once in memory."""
+_MOST_SHARED = 10_000
 
 
 def record_type(table: str) -> type[Record]:
@@ -82,7 +93,7 @@ def value_columns(kind: type[Record]) -> tuple[str, ...]:
 def bare(record: Record) -> Record:
     """A copy of `record` without the memory level's bookkeeping."""
     copy: Record = record.__copy__()  # type: ignore[attr-defined]  # left out of msgspec's stubs
-    copy.fresh_until = 0.0
+    copy.fresh_until = copy.grace = 0.0
     copy.hits = 0
     copy.provenance = None
     if isinstance(copy, Result):
@@ -124,50 +135,59 @@ def _decoder(kind: type[Record]) -> msgspec.msgpack.Decoder[Record]:
 # --------------------------------------------------------------------------------------------------- rows
 #
 # The functions that turn rows into records and back are written out as Python text, once for each record
-# type: to construct a keyword-only struct of 17 fields from arguments takes 0.7 µs, to copy a blank one and
-# set its attributes 0.4 µs, and that much counts beside the 1.4 µs in which SQLite reads the columns.
+# type: a loop over column names would take longer than SQLite takes to read the columns.
 
 
 @functools.cache
-def row_reader(kind: type[Record], *, state: bool) -> RowReader:
-    """A function that makes records of rows.
-
-    Args:
-        kind: The record type.
-        state: Whether rows have `STATE_COLUMNS` behind `value_columns`.
-    """
-    columns = (*value_columns(kind), *(STATE_COLUMNS if state else ()))
+def row_reader(kind: type[Record]) -> RowReader:
+    """A function that makes records of rows of `value_columns`."""
+    columns = value_columns(kind)
     shared = [column for column in columns if column in _FEW_VALUES]
-    lines = ["def read(rows, wanted):", "    records = {}", "    template = blank()"]
-    lines += ["    copy = template.__copy__"]
-    lines += [f"    last_{column} = None" for column in shared]
-    lines += [
+    arguments = ", ".join(
+        f"known[{column}]" if column in shared else _ARGUMENTS.get(column, column) for column in columns
+    )
+    lines = [
+        "def read(rows, wanted):",
+        "    records = {}",
+        "    same = None",
         f"    for {', '.join(columns)} in rows:",
-        "        if symbol not in wanted:",
+        "        key = wanted.get(symbol)",
+        "        if key is None:",
         "            continue",
+        "        if fetched_at != same:",
+        "            same = fetched_at",
+        "        try:",
+        f"            records[key] = kind({arguments})",
+        "        except KeyError:",
+        "            if len(known) > most:",
+        "                known.clear()",
+        "            known[None] = None",
+        *(f"            known.setdefault({column}, {column})" for column in shared),
+        f"            records[key] = kind({arguments})",
+        "    return records",
     ]
-    for column in shared:
-        lines += [f"        if {column} != last_{column}:"]
-        lines += [f"            last_{column} = template.{column} = {column} and intern({column})"]
-    lines += ["        records[symbol] = record = copy()"]
-    for column in value_columns(kind):
-        if column in _BOOLEANS:
-            lines += [f"        if {column}:", f"            record.{column} = True"]
-        elif column == _EVENTS:
-            lines += [f"        if {column}:", f"            record.{column} = events_of({column})"]
-        elif column not in shared:
-            lines += [f"        if {column} is not None:", f"            record.{column} = {column}"]
-    if state:
-        lines += [f"        set_state(record, {', '.join(STATE_COLUMNS)})"]
-    lines += ["    return records"]
     names_used = {
-        "blank": kind(symbol="").__copy__,  # type: ignore[attr-defined]  # left out of msgspec's stubs
-        "intern": intern,
+        "kind": kind,
+        "known": {},
+        "most": _MOST_SHARED,
         "events_of": msgspec.json.Decoder(tuple[DividendEvent, ...]).decode,
-        "set_state": set_state,
     }
     function: RowReader = _compiled(lines, "read", names_used)
     return function
+
+
+def read_with_state(
+    kind: type[Record], rows: Iterable[Sequence[Any]], wanted: Mapping[str, str]
+) -> dict[str, Record]:
+    """Records of rows that have `STATE_COLUMNS` behind `value_columns`."""
+    width = len(value_columns(kind))
+    found = list(rows)
+    records = row_reader(kind)((row[:width] for row in found), wanted)
+    for row in found:
+        record = records.get(row[0])
+        if record is not None:
+            set_state(record, *row[width:])
+    return records
 
 
 @functools.cache

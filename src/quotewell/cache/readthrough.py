@@ -107,10 +107,8 @@ class ReadThrough:
         Raises:
             CacheError: After `stop`.
         """
-        if self._fetcher.stopped:
-            raise CacheError("the ticker service is closed", hint="open a new service")
+        self.follow_others()
         readings: dict[Need, Reading[Record]] = {}
-        self._follow_others()
         seen_rev = self.store.synced_rev
         absent = self._from_memory(dict.fromkeys(needs), ask, readings)
         if not absent:
@@ -128,6 +126,59 @@ class ReadThrough:
         self._count_served(absent, known, readings, fetched=ask.fetch)
         return readings
 
+    def fresh(self, table: str, keys: Collection[str]) -> dict[str, Record]:
+        """Those records that are fresh in memory or in the persistent level, in bulk; asks no provider.
+
+        What is left out has to be read with `read`, if it is to be had at all.
+
+        Args:
+            table: Facet or table of results.
+            keys: Any texts; what is no key of the table is left out.
+
+        Raises:
+            CacheError: After `stop`.
+        """
+        self.follow_others()
+        live = self.store.memory.table(table)
+        if live.keys().isdisjoint(keys):
+            return self._fresh_from_level(table, keys)
+        monotonic = self.clock.monotonic()
+        found: dict[str, Record] = {}
+        absent: list[str] = []
+        for key in keys:
+            record = live.get(key)
+            if record is not None and monotonic < record.fresh_until:
+                record.hits += 1
+                found[key] = record
+            else:
+                absent.append(key)
+        return found | self._fresh_from_level(table, absent) if absent else found
+
+    def _fresh_from_level(self, table: str, keys: Collection[str]) -> dict[str, Record]:
+        records = self.store.load(table, keys)
+        monotonic = self.clock.monotonic()
+        old = [key for key, record in records.items() if monotonic >= record.fresh_until]
+        for key in old:
+            del records[key]
+        self.counters.add(table, "level_hit", len(records))
+        return records
+
+    def follow_others(self) -> None:
+        """Notice what other processes have changed; a fetch begun before is nobody's answer any more.
+
+        Raises:
+            CacheError: After `stop`.
+        """
+        if self.stopped:
+            raise CacheError("the ticker service is closed", hint="open a new service")
+        changes = self.store.sync()
+        if changes is None:
+            return
+        if changes.keys is None:
+            self._flights.overtake_all()
+        elif changes.keys:
+            self._flights.overtake((key, table) for table, keys in changes.keys.items() for key in keys)
+
     def in_memory(self, needs: Iterable[Need]) -> bool:
         """Whether memory alone would answer now, without disk, provider or waiting."""
         monotonic = self.clock.monotonic()
@@ -137,6 +188,11 @@ class ReadThrough:
         records = (memory.table(table).get(key) for key, table in needs)
         return all(record is not None and monotonic < record.fresh_until for record in records)
 
+    def refresh_behind(self, needs: Collection[Need], loader: Loader, ask: Ask) -> None:
+        """Fetch `needs` in the background unless somebody does already; does not wait for it."""
+        if not self.stopped:
+            self._refresh_in_passing(needs, loader, ask, self.store.synced_rev)
+
     def forget_flights(self, needs: Iterable[Need]) -> None:
         """After an invalidation: whoever asks now starts a new fetch."""
         self._flights.detach(needs)
@@ -145,20 +201,15 @@ class ReadThrough:
         """After the invalidation of whole tables."""
         self._flights.detach_all(tables)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._fetcher.stopped
+
     def stop(self) -> None:
         """Answer no more, take no further batches, and let nobody wait for those on their way."""
         self._fetcher.stop()
         self._flights.detach_all(list(self.store.policies))
-
-    def _follow_others(self) -> None:
-        """Notice what other processes have changed; a fetch begun before is nobody's answer any more."""
-        changes = self.store.sync()
-        if changes is None:
-            return
-        if changes.keys is None:
-            self._flights.overtake_all()
-        elif changes.keys:
-            self._flights.overtake((key, table) for table, keys in changes.keys.items() for key in keys)
 
     def _from_memory(
         self, needs: Iterable[Need], ask: Ask, readings: dict[Need, Reading[Record]]
@@ -182,7 +233,7 @@ class ReadThrough:
     ) -> dict[Need, _Known]:
         """Stations 3 and 4; returns what is known of all that has to be fetched."""
         known: dict[Need, _Known] = {}
-        now = self.clock.now()
+        now, monotonic = self.clock.now(), self.clock.monotonic()
         for table, keys in by_table(needs).items():
             records = self.store.load(table, keys)
             for key in keys:
@@ -191,7 +242,10 @@ class ReadThrough:
                 if record is None:
                     known[need] = _NOTHING
                     continue
-                freshness = self.store.judge(table, record, now).freshness
+                if monotonic < record.fresh_until:
+                    freshness = Freshness.FRESH
+                else:
+                    freshness = self.store.judge(table, record, now).freshness
                 before = _Known(record, freshness, self.store.level_name)
                 if _settles(record, freshness, ask, now):
                     readings[need] = before.reading(need, record.failure)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from quotewell.cache.codec import RESULT_PREFIX, failure_row, set_state
+from quotewell.cache.codec import RESULT_PREFIX, failure_row, read_with_state, set_state
 from quotewell.cache.sqlite_closes import delete_closes, read_closes, write_closes
 from quotewell.cache.sqlite_file import SqliteFile
 from quotewell.cache.sqlite_schema import CACHE_SCHEMA
-from quotewell.cache.sqlite_tables import TableSql, in_chunks, scope_of, table_sql
+from quotewell.cache.sqlite_tables import ROWS_AT_ONCE, TableSql, in_chunks, scope_of, table_sql
 from quotewell.protocols import Changes, Clock, LevelStats
 from quotewell.records import FACETS, Closes, Failure, Record
 
@@ -21,8 +21,6 @@ __all__ = ["SqliteLevel"]
 _LOG_SECONDS = 3600.0
 _MANY = 100
 """Keys from which on a plan for the read pays."""
-_BATCH = 200
-"""Rows fetched at once: to make a record after each row is a tenth slower."""
 _SCAN_SHARE = 0.55
 """Reading a whole table is faster than looking keys up when more than this share of it is wanted."""
 
@@ -59,8 +57,7 @@ class SqliteLevel:
     def get_many(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """See `protocols.Level`."""
         sql, scope = table_sql(table), scope_of(table)
-        wanted = set(keys)
-
+        wanted = dict(zip(keys, keys, strict=True))
         if not wanted:
             return {}
         if len(wanted) < _MANY:
@@ -89,7 +86,7 @@ class SqliteLevel:
                 if record.fetched_at is not None and record.symbol not in withdrawn
             ]
             rows = sql.write_row(accepted, rev, "".join(scope))
-            stored = connection.executemany(sql.upsert, rows).rowcount
+            stored = _upsert(connection, sql, rows)
             connection.execute(sql.clear_state, (*scope, rev))
             if stored == len(records):
                 return set()
@@ -214,18 +211,30 @@ def _next_rev(connection: sqlite3.Connection, table: str | None) -> int:
     return int(rev)
 
 
+def _upsert(connection: sqlite3.Connection, sql: TableSql, rows: list[tuple[Any, ...]]) -> int:
+    """Store rows that are not older than what is there; return how many were."""
+    together = len(rows) - len(rows) % ROWS_AT_ONCE
+    stored = 0
+    for start in range(0, together, ROWS_AT_ONCE):
+        parameters = list(chain.from_iterable(rows[start : start + ROWS_AT_ONCE]))
+        stored += connection.execute(sql.upsert_many, parameters).rowcount
+    if together < len(rows):
+        stored += connection.executemany(sql.upsert, rows[together:]).rowcount
+    return stored
+
+
 def _read_few(
-    connection: sqlite3.Connection, sql: TableSql, scope: tuple[str, ...], wanted: set[str]
+    connection: sqlite3.Connection, sql: TableSql, scope: tuple[str, ...], wanted: dict[str, str]
 ) -> dict[str, Record]:
     records: dict[str, Record] = {}
     for marks, keys in in_chunks(list(wanted)):
         rows = connection.execute(sql.read_some_with_state.format(keys=marks), (*scope, *keys))
-        records |= sql.read_row_with_state(rows, wanted)
+        records |= read_with_state(sql.kind, rows, wanted)
     return records
 
 
 def _read_many(
-    connection: sqlite3.Connection, sql: TableSql, scope: tuple[str, ...], wanted: set[str]
+    connection: sqlite3.Connection, sql: TableSql, scope: tuple[str, ...], wanted: dict[str, str]
 ) -> dict[str, Record]:
     """Read values alone, and then the state of those few rows that have any: a third less to read."""
     (noted,) = connection.execute(sql.count_noted, scope).fetchone()
@@ -234,9 +243,7 @@ def _read_many(
     records: dict[str, Record] = {}
     (count,) = connection.execute(sql.count_rows, scope).fetchone()
     if len(wanted) > _SCAN_SHARE * count:
-        cursor = connection.execute(sql.read_all, scope)
-        rows = chain.from_iterable(iter(partial(cursor.fetchmany, _BATCH), []))
-        records = sql.read_row(rows, wanted)
+        records = sql.read_row(connection.execute(sql.read_all, scope), wanted)
     else:
         for marks, keys in in_chunks(list(wanted)):
             chunk = connection.execute(sql.read_some.format(keys=marks), (*scope, *keys)).fetchall()

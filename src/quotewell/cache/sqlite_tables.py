@@ -25,10 +25,11 @@ from quotewell.cache.codec import (
 )
 from quotewell.records import Record, Result
 
-__all__ = ["TableSql", "in_chunks", "scope_of", "table_sql"]
+__all__ = ["ROWS_AT_ONCE", "TableSql", "in_chunks", "scope_of", "table_sql"]
 
 _SIZES = (1, 10, 100, 500)
 """Above 500, one statement is slower than two."""
+ROWS_AT_ONCE = 20
 
 
 class TableSql(NamedTuple):
@@ -46,12 +47,14 @@ class TableSql(NamedTuple):
     """Key and state of those rows that have any."""
     count_noted: str
     read_row: RowReader
-    read_row_with_state: RowReader
     write_row: RowWriter
     count_rows: str
     list_keys: str
     oldest: str
     upsert: str
+    """Of one row."""
+    upsert_many: str
+    """Of `ROWS_AT_ONCE` rows: a quarter faster than as many statements."""
     clear_state: str
     """Of the rows written at a revision (the last parameter)."""
     written: str
@@ -109,6 +112,12 @@ def _table_sql(kind: type[Record], name: str) -> TableSql:
     cleared = ["invalidated = 0", *(f"{column} = null" for column in (*FAILURE_COLUMNS, "failure_rev"))]
     failed = (*identity, *FAILURE_COLUMNS, "failure_rev")
     conflict = f"on conflict ({', '.join(identity)}) do update set"
+    insert = f"insert into {name} ({', '.join(written)})"
+    row = f"({_marks(len(written))})"
+    newer = f"""
+        {conflict} {", ".join(overwritten)}
+        where {name}.fetched_at is null or excluded.fetched_at >= {name}.fetched_at
+    """
     return TableSql(
         kind=kind,
         read_all=f"select {columns} from {name} where {everything}",
@@ -116,17 +125,13 @@ def _table_sql(kind: type[Record], name: str) -> TableSql:
         read_some_with_state=f"select {columns}, {state} from {name} where {some}",
         read_noted=f"select {key}, {state} from {name} where {scope}{noted}",
         count_noted=f"select count(*) from {name} where {scope}{noted}",
-        read_row=row_reader(kind, state=False),
-        read_row_with_state=row_reader(kind, state=True),
+        read_row=row_reader(kind),
         write_row=row_writer(kind),
         count_rows=f"select count(*) from {name} where {everything}",
         list_keys=f"select {key} from {name} where {everything}",
         oldest=f"select {key} from {name} where {everything} order by fetched_at, {key} limit ?",
-        upsert=f"""
-            insert into {name} ({", ".join(written)}) values ({_marks(len(written))})
-            {conflict} {", ".join(overwritten)}
-            where {name}.fetched_at is null or excluded.fetched_at >= {name}.fetched_at
-        """,
+        upsert=f"{insert} values {row} {newer}",
+        upsert_many=f"{insert} values {', '.join([row] * ROWS_AT_ONCE)} {newer}",
         clear_state=f"update {name} set {', '.join(cleared)} where {noted} and {scope}rev = ?",
         written=f"select {key} from {name} where {scope}rev = ?",
         fail=f"""

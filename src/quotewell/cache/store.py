@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
 from quotewell.cache.memory import MemoryCache
 from quotewell.errors import CacheDegradedWarning, CacheError
-from quotewell.freshness import Judgement, Lifetime, SessionTable, judge
+from quotewell.freshness import Judgement, Lifetime, SessionTable, assurance, judge, throttled
 from quotewell.protocols import Changes, Clock, Level
 from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Record, Result
 
@@ -33,8 +33,13 @@ class TablePolicy:
         lifetime: The table's row of the lifetime table.
     """
 
+    alike: Callable[[str], bool] | None = None
+    """Tells keys that live by the same sessions as all others that it tells; None: all keys do."""
+
     def __init__(self, lifetime: Lifetime) -> None:
         self.lifetime = lifetime
+        self.selective = type(self).accepts is not TablePolicy.accepts
+        self.thaws = type(self).thaw is not TablePolicy.thaw
 
     def sessions(self, key: str) -> SessionTable | None:
         """The session table that applies to `key`; None for none."""
@@ -74,6 +79,8 @@ class Store:
         self._withdrawals = 0
         """How often something in memory was found, or made, out of date; see `_admit`."""
         self._admission = threading.Lock()
+        self._shared_grace: dict[float, float] = {}
+        """The few lengths that grace has, so that each is one object however many records have it."""
         self._unstored: dict[str, set[str]] = {}
         """Keys by table of what the persistent level did not take, and memory has."""
 
@@ -112,7 +119,7 @@ class Store:
         return changes
 
     def load(self, table: str, keys: Collection[str]) -> dict[str, Record]:
-        """Records from the persistent level, put into memory on the way.
+        """Records, fresh or not, from the persistent level, put into memory on the way.
 
         What it did not take, because its disk is full or it was out of order, is in memory alone; the newer
         value counts, with the failure that the level knows of.
@@ -126,7 +133,9 @@ class Store:
             self._degrade(error)
             return self._from_memory(table, keys)
         unstored = self._newer_unstored(table, keys, records)
-        stored = [record for key, record in records.items() if key not in unstored]
+        if not unstored:
+            return self._admit(table, records, withdrawals)
+        stored = {key: record for key, record in records.items() if key not in unstored}
         return self._admit(table, stored, withdrawals) | unstored
 
     def rev(self) -> int:
@@ -177,7 +186,8 @@ class Store:
             self._unstored.setdefault(table, set()).update(keys)
         elif table in self._unstored:
             self._unstored[table].difference_update(keys)
-        self._admit(table, [record for record in records if record.symbol not in refused], withdrawals)
+        accepted = {record.symbol: record for record in records if record.symbol not in refused}
+        self._admit(table, accepted, withdrawals)
 
     def write_closes(self, closes: Sequence[Closes]) -> None:
         """Store series of daily closes; they stay out of memory."""
@@ -199,6 +209,8 @@ class Store:
             except CacheError as error:
                 self._degrade(error)
             else:
+                # To be read again, with their failures; but what memory alone has must stay.
+                self._withdraw(table, failures.keys() - self._unstored.get(table, set()))
                 return
         withdrawals = self._withdrawals
         self._unstored.setdefault(table, set()).update(failures)
@@ -206,7 +218,7 @@ class Store:
         record_type = RECORD_TYPES.get(table, Result)
         for key, failure in failures.items():
             record = known.get(key) or record_type(symbol=key)
-            self._admit(table, [msgspec.structs.replace(record, failure=failure)], withdrawals)
+            self._admit(table, {key: msgspec.structs.replace(record, failure=failure)}, withdrawals)
 
     def invalidate(self, table: str, keys: Collection[str] | None, *, hard: bool) -> int:
         """Invalidate in both levels; return the number of records it concerned.
@@ -232,27 +244,53 @@ class Store:
         self.poll_at = 0.0
         self.level.close()
 
-    def _admit(self, table: str, records: Collection[Record], withdrawals: int) -> dict[str, Record]:
+    def _admit(self, table: str, records: dict[str, Record], withdrawals: int) -> dict[str, Record]:
         """Put into memory what the level held when `withdrawals` was read.
 
         Not if anything was withdrawn since: it may have been one of these, which could not be dropped then
         because it was not there yet.
         """
         policy = self.policies[table]
-        wall, monotonic = self._clock.now(), self._clock.monotonic()
-        admitted: dict[str, Record] = {}
-        for stored in records:
-            record = policy.thaw(stored)
-            if record is None:
-                continue
-            judgement = self.judge(table, record, wall)
-            fresh = judgement.freshness == Freshness.FRESH
-            record.fresh_until = monotonic + (judgement.fresh_until - wall) if fresh else 0.0
-            admitted[record.symbol] = record
+        if policy.thaws:
+            thawed = ((key, policy.thaw(record)) for key, record in records.items())
+            records = {key: record for key, record in thawed if record is not None}
+        self._set_windows(table, policy, records)
         with self._admission:
             if self._withdrawals == withdrawals:
-                self.memory.put_many(table, admitted.values())
-        return admitted
+                self.memory.put_many(table, records)
+        return records
+
+    def _set_windows(self, table: str, policy: TablePolicy, records: Mapping[str, Record]) -> None:
+        """Set until when memory may answer with each of `records`, judging as few of them as will do."""
+        wall, monotonic = self._clock.now(), self._clock.monotonic()
+        alike, selective = policy.alike, policy.selective
+        fetched_at, until, earliest, latest = None, 0.0, 0.0, 0.0
+        for key, record in records.items():
+            may_share = (
+                not record.invalidated
+                and (alike is None or alike(key))
+                and (not selective or policy.accepts(record))
+            )
+            if may_share and record.fetched_at == fetched_at and earliest <= (record.as_of or 0.0) <= latest:
+                record.fresh_until = until
+                continue
+            self._set_window(table, record, wall, monotonic)
+            if may_share and record.fresh_until > monotonic:
+                sessions = policy.sessions(key)
+                assured, earliest, latest = assurance(table, record, policy.lifetime, sessions, wall)
+                until = monotonic + (assured - wall)
+                fetched_at = record.fetched_at if until > monotonic else None
+
+    def _set_window(self, table: str, record: Record, wall: float, monotonic: float) -> None:
+        judgement = self.judge(table, record, wall)
+        record.fresh_until, record.grace = 0.0, 0.0
+        if judgement.freshness >= Freshness.GRACE:
+            record.fresh_until = monotonic + (judgement.fresh_until - wall)
+            grace = judgement.grace_until - judgement.fresh_until
+            if record.failure is not None and throttled(record, wall):
+                # Beyond that, somebody has to be asked again.
+                grace = max(0.0, min(grace, record.failure.retry_at - judgement.fresh_until))
+            record.grace = self._shared_grace.setdefault(grace, grace)
 
     def _withdraw(self, table: str, keys: Collection[str] | None) -> None:
         with self._admission:
