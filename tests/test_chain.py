@@ -52,7 +52,24 @@ def second() -> Stub:
 
 @pytest.fixture
 def chain(first: Stub, second: Stub, clock: ManualClock) -> Chain:
-    return Chain([first, second], clock)
+    return Chain.of([first, second], clock)
+
+
+def test_a_provider_is_made_when_it_is_first_needed(clock: ManualClock) -> None:
+    made: list[str] = []
+
+    def make() -> Stub:
+        made.append("late")
+        return Stub("late")
+
+    chain = Chain({"late": make}, clock)
+    assert chain.names == ("late",)
+    assert chain.requests == 0
+    chain.close()
+    assert made == []
+    assert chain.endpoints(0)
+    assert chain.endpoints(0)
+    assert made == ["late"]
 
 
 def ask(chain: Chain, stub: Stub) -> Fetched:
@@ -68,7 +85,7 @@ def refusal(chain: Chain, stub: Stub) -> ProviderError:
 
 def test_rounds_are_the_providers_in_order(chain: Chain, first: Stub, second: Stub) -> None:
     assert len(chain) == 2
-    assert list(chain.providers) == ["first", "second"]
+    assert list(chain.names) == ["first", "second"]
     assert [chain.endpoints(i) for i in (-1, 0, 1, 2)] == [(), first.endpoints, second.endpoints, ()]
 
 
@@ -153,6 +170,7 @@ def test_a_spent_quota_does_not_open_the_circuit(chain: Chain, first: Stub) -> N
 
 
 def test_close_reaches_every_provider_even_if_one_fails(chain: Chain, first: Stub, second: Stub) -> None:
+    assert [chain.endpoints(0), chain.endpoints(1)] == [first.endpoints, second.endpoints]
     chain.close()
     second.error_at_close = OSError("gone")
     with pytest.raises(OSError, match="gone"):

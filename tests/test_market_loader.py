@@ -84,7 +84,7 @@ def tickers(clock: ManualClock, level: InterruptedLevel, feed: Feed, second: Fee
 
 
 def loader(tickers: TickerService, clock: ManualClock, *providers: FakeProvider) -> MarketLoader:
-    return MarketLoader(Chain(providers, clock), tickers.engine.store, clock, concurrency=1)
+    return MarketLoader(Chain.of(providers, clock), tickers.engine.store, clock, concurrency=1)
 
 
 def read(tickers: TickerService, symbol: str = "AAPL") -> Reading[Quote]:

@@ -10,7 +10,6 @@ from quotewell.cache.store import Store
 from quotewell.prefetch import plan
 from quotewell.protocols import Call, Clock, Fetched, Lane
 from quotewell.providers.chain import Chain
-from quotewell.providers.validate import check, held_back
 from quotewell.records import Need, Record
 
 __all__ = ["MarketLoader"]
@@ -37,7 +36,7 @@ class MarketLoader:
         position, again = divmod(attempt, 2)
         if position >= len(self._chain):
             return None
-        provider = list(self._chain.providers)[position]
+        provider = self._chain.names[position]
         needs = [
             need
             for need, miss in missing.items()
@@ -51,6 +50,8 @@ class MarketLoader:
         ]
 
     def _fetch(self, call: Call, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
+        from quotewell.providers.validate import check, held_back  # noqa: PLC0415  a look-up asks nobody
+
         wanted = {symbol for symbol, _ in needs}
         symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
         still_missing = Call(call.endpoint, symbols, frozenset(needs))

@@ -246,7 +246,7 @@ class TickerService(Readers):
 
     def pauses(self) -> dict[str, Pause | None]:
         """For each provider, in order: the pause that it has asked for, if one is in force."""
-        return {name: self._coordinator.paused(name) for name in self._chain.providers}
+        return {name: self._coordinator.paused(name) for name in self._chain.names}
 
     def close(self) -> None:
         """Stop fetching, write usage counts out, release files and connections; may be called twice."""

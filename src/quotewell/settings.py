@@ -7,7 +7,6 @@ file that `QUOTEWELL_CONFIG` names), default. `docs/settings.md` lists them.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -161,12 +160,18 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
     named = environ.get("QUOTEWELL_CONFIG")
     path = Path(named) if named else _user_config()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if named:
             raise UsageError(f"QUOTEWELL_CONFIG: {path} does not exist") from None
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+    import tomllib  # noqa: PLC0415  most have no config file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from quotewell.cache.memory import MemoryCache
-from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.readthrough import ReadThrough
 from quotewell.cache.stats import Counters
 from quotewell.cache.store import Store, TablePolicy
 from quotewell.clock import SystemClock
-from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
 from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
 from quotewell.protocols import Clock, Coordinator, Level, Provider
@@ -67,7 +66,10 @@ def connect(
     # The engine itself keeps the sessions that some of its tables are judged by.
     sessions = ExchangeSessions(engine).table_of if settings.calendars == "exchange" else session_table
     store.policies |= {facet: _MarketPolicy(table[facet], sessions) for facet in ("quote", "history")}
-    chain = Chain(_providers(settings, coordinator, clock) if providers is None else providers, clock)
+    if providers is None:
+        chain = Chain(_provider_makers(settings, coordinator, clock), clock)
+    else:
+        chain = Chain.of(providers, clock)
     return TickerService(
         engine=engine, chain=chain, coordinator=coordinator, clock=clock, counters=counters, settings=settings
     )
@@ -104,7 +106,7 @@ class _RiskPolicy(TablePolicy):
 def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
     url = settings.cache_url
     if url == "memory://":
-        return MemoryLevel(clock), LocalCoordinator(clock)
+        return _in_memory(clock)
     if url is not None:
         # The rest may hold a password, and so may a text without a scheme.
         scheme = url.partition("://")[0] if "://" in url else ""
@@ -115,7 +117,14 @@ def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
     except CacheError as error:
         text = f"{error}; this process keeps its values in memory alone"
         warnings.warn(text, CacheDegradedWarning, stacklevel=4)
-        return MemoryLevel(clock), LocalCoordinator(clock)
+        return _in_memory(clock)
+
+
+def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
+    from quotewell.cache.memory_level import MemoryLevel  # noqa: PLC0415  not needed by files
+    from quotewell.coordination.local import LocalCoordinator  # noqa: PLC0415  likewise
+
+    return MemoryLevel(clock), LocalCoordinator(clock)
 
 
 def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
@@ -125,19 +134,22 @@ def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
     return SqliteLevel(folder / "cache.db", clock), SqliteCoordinator(folder / "state.db", clock)
 
 
-def _providers(settings: Settings, coordinator: Coordinator, clock: Clock) -> list[Provider]:
-    made: list[Provider] = []
+def _provider_makers(
+    settings: Settings, coordinator: Coordinator, clock: Clock
+) -> dict[str, Callable[[], Provider]]:
+    makers: dict[str, Callable[[], Provider]] = {}
     for name in settings.providers:
         maker = _MAKERS.get(name)
         if maker is None:
             raise UsageError(f"providers: no provider {name!r}", hint=f"one of {', '.join(_MAKERS)}")
-        provider = maker(settings, coordinator, clock)
-        if provider is not None:
-            made.append(provider)
-    return made
+        if name == "files" and settings.files_dir is None:
+            raise UsageError("the provider 'files' needs a folder", hint="set QUOTEWELL_FILES_DIR")
+        if name != "fmp" or settings.fmp_api_key is not None:
+            makers[name] = functools.partial(maker, settings, coordinator, clock)
+    return makers
 
 
-# Each provider is imported when it is configured: yahoo alone would double the cost of a look-up.
+# Each provider is imported when it is first asked: yahoo alone would double the cost of a look-up.
 
 
 def _yahoo(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider:
@@ -146,9 +158,7 @@ def _yahoo(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provid
     return YahooProvider(settings, coordinator, clock)
 
 
-def _fmp(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider | None:
-    if settings.fmp_api_key is None:
-        return None
+def _fmp(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider:
     from quotewell.providers.fmp import FmpProvider  # noqa: PLC0415
 
     return FmpProvider(settings, coordinator, clock)
@@ -158,9 +168,7 @@ def _files(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provid
     from quotewell.providers.files import FilesProvider  # noqa: PLC0415
 
     del coordinator
-    if settings.files_dir is None:
-        raise UsageError("the provider 'files' needs a folder", hint="set QUOTEWELL_FILES_DIR")
-    return FilesProvider(settings.files_dir.expanduser(), clock)
+    return FilesProvider((settings.files_dir or Path()).expanduser(), clock)
 
 
 def _snapshot(settings: Settings, coordinator: Coordinator, clock: Clock) -> Provider:
@@ -170,4 +178,9 @@ def _snapshot(settings: Settings, coordinator: Coordinator, clock: Clock) -> Pro
     return SnapshotProvider(clock)
 
 
-_MAKERS: Mapping[str, Any] = {"yahoo": _yahoo, "fmp": _fmp, "files": _files, "snapshot": _snapshot}
+_MAKERS: Mapping[str, Callable[[Settings, Coordinator, Clock], Provider]] = {
+    "yahoo": _yahoo,
+    "fmp": _fmp,
+    "files": _files,
+    "snapshot": _snapshot,
+}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -87,7 +86,7 @@ class Fetcher:
         self._flights = flights
         self._clock = clock
         self._counters = counters
-        self._token = secrets.token_hex(8)
+        self._token = os.urandom(8).hex()
         self.stopped = False
 
     def stop(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
+from typing import Self
 
 from quotewell.errors import ProviderError
 from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane, Provider
@@ -17,29 +19,36 @@ class Chain:
     """Ordered providers; thread-safe.
 
     Args:
-        providers: First asked first; their names are distinct.
+        makers: By name, first asked first; each is called when its provider is first needed, as a look-up
+            that the cache answers should not pay for it.
         clock: The time.
     """
 
-    def __init__(self, providers: Iterable[Provider], clock: Clock) -> None:
-        self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
-        self._order = tuple(self.providers.values())
+    def __init__(self, makers: Mapping[str, Callable[[], Provider]], clock: Clock) -> None:
+        self.names = tuple(makers)
+        self._makers = makers
+        self._made: dict[str, Provider] = {}
         self._clock = clock
         self._lock = threading.Lock()
-        self._circuits: dict[str, Circuit] = dict.fromkeys(self.providers, CLOSED)
+        self._circuits: dict[str, Circuit] = dict.fromkeys(makers, CLOSED)
+
+    @classmethod
+    def of(cls, providers: Iterable[Provider], clock: Clock) -> Self:
+        """A chain of providers that are there already."""
+        return cls({provider.name: partial(_given, provider) for provider in providers}, clock)
 
     def __len__(self) -> int:
         """How many providers, and so rounds, there are."""
-        return len(self._order)
+        return len(self.names)
 
     def endpoints(self, position: int) -> tuple[Endpoint, ...]:
         """The endpoints of the provider that is asked in round `position` (0, 1, …); none after the last."""
-        return self._order[position].endpoints if 0 <= position < len(self._order) else ()
+        return self._provider(self.names[position]).endpoints if 0 <= position < len(self.names) else ()
 
     @property
     def requests(self) -> int:
         """Requests sent so far, by all providers."""
-        return sum(provider.requests for provider in self._order)
+        return sum(provider.requests for provider in list(self._made.values()))
 
     def fetch(self, call: Call, *, lane: Lane, deadline: float) -> Fetched:
         """Make one call at the provider whose endpoint it names.
@@ -54,9 +63,9 @@ class Chain:
                 alone for a while (kind of the failure: `network`, with `retry_at`).
         """
         name = call.endpoint.provider
-        provider = self.providers.get(name)
-        if provider is None:
+        if name not in self.names:
             raise ProviderError(name, "unsupported", "not among the providers of this service")
+        provider = self._provider(name)
         self._enter(name)
         try:
             fetched = provider.fetch(call, lane=lane, deadline=deadline)
@@ -72,8 +81,15 @@ class Chain:
     def close(self) -> None:
         """Release all providers' connections; may be called twice."""
         with ExitStack() as closing:
-            for provider in self._order:
+            for provider in list(self._made.values()):
                 closing.callback(provider.close)
+
+    def _provider(self, name: str) -> Provider:
+        with self._lock:
+            provider = self._made.get(name)
+            if provider is None:
+                provider = self._made[name] = self._makers[name]()
+            return provider
 
     def _enter(self, name: str) -> None:
         with self._lock:
@@ -85,3 +101,7 @@ class Chain:
                 f"did not answer several times in a row; asked again in {wait:.0f} s",
                 retry_at=self._clock.now() + wait,
             )
+
+
+def _given(provider: Provider) -> Provider:
+    return provider

@@ -7,6 +7,7 @@ missing, stale, disputed or rejected; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import warnings
 from collections.abc import Sequence
@@ -14,14 +15,13 @@ from typing import Any, NoReturn
 
 from quotewell._version import __version__
 from quotewell.errors import QuotewellError, QuotewellWarning, UsageError
-from quotewell.views.cli import cache, demo, doctor, explain, positions, prefetch, quote, summary
 from quotewell.views.cli.exits import FAILED, FINE, INTERRUPTED, WRONG_USAGE
 from quotewell.views.cli.output import abandon_stdout, prepare_streams, print_json
 from quotewell.views.words import printable
 
 __all__ = ["main", "run"]
 
-_COMMANDS = (summary, positions, quote, explain, prefetch, cache, doctor, demo)
+_COMMANDS = ("summary", "positions", "quote", "explain", "prefetch", "cache", "doctor", "demo")
 _HELP_WIDTH = 78
 _LONGEST_MESSAGE = 600
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         warnings.simplefilter("always", QuotewellWarning)
         warnings.showwarning = _print_warning
         try:
-            options = _parser().parse_args(arguments)
+            options = _parser(arguments).parse_args(arguments)
             code: int = options.run(options)
             sys.stdout.flush()
         except UsageError as error:
@@ -77,7 +77,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"{self.prog} --help")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="quotewell",
         description="What a portfolio is worth, what it is exposed to, and how far to trust the numbers.",
@@ -85,9 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="version", version=f"quotewell {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in _COMMANDS:
-        command.add(commands)
+    for command in _commands_of(arguments):
+        importlib.import_module(f"quotewell.views.cli.{command}").add(commands)
     return parser
+
+
+def _commands_of(arguments: Sequence[str]) -> Sequence[str]:
+    """The commands whose arguments have to be known: the one that is named first, else all."""
+    return arguments[:1] if arguments and arguments[0] in _COMMANDS else _COMMANDS
 
 
 def _report(error: QuotewellError, *, as_json: bool, code: int) -> int:

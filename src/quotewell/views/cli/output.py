@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 
@@ -45,6 +44,8 @@ def print_json(value: object) -> None:
 def print_lines(text: str) -> None:
     """Print lines; on a terminal none is longer than it is wide."""
     if sys.stdout.isatty():
+        import shutil  # noqa: PLC0415  needs the compression modules, which nothing else does
+
         width = shutil.get_terminal_size().columns
         text = "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.split("\n"))
     print(text)
