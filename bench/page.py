@@ -70,8 +70,9 @@ folder. Peers get their fastest form:
 - **Threads**: four threads share one interpreter lock; 1 would be no loss at all.
 - **Cold**: from the question to a dict by symbol, in a process that has just started, files in the page
   cache, imports and opening not counted. Raw SQL reads the same columns of the same table in one scan into
-  tuples.
-- **put_many**: the raw peer upserts ready tuples without looking whether they are newer or were invalidated.
+  tuples; `diskcache` gives back the same records, pickled.
+- **put_many**: the raw peer upserts ready tuples, twenty a statement as we do, without looking whether they
+  are newer or were invalidated.
 - **Stale hits**: quotes in their grace window, while the provider holds its answers back; medians over 40
   symbols a round. Both sides include the 50 ns in which the bench reads its clock. What has not been asked
   for a while has left the processor's caches, so the first is compared with a fresh hit after a pause.

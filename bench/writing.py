@@ -13,6 +13,7 @@ import diskcache  # type: ignore[import-untyped]
 from bench.measure import Row, interleaved, quotients
 from bench.sample import made_quotes, offline_service, store_quotes, symbols
 from quotewell.cache.codec import value_columns
+from quotewell.cache.sqlite_tables import ROWS_AT_ONCE
 from quotewell.protocols import Level
 from quotewell.records import Quote
 from quotewell.service import TickerService
@@ -103,7 +104,7 @@ class _RawTable:
         updates = ", ".join(f"{column} = excluded.{column}" for column in columns if column != "symbol")
         marks = ", ".join("?" * len(columns))
         self._statement = (
-            f"insert into quote ({', '.join(columns)}) values ({marks}) "
+            f"insert into quote ({', '.join(columns)}) values {', '.join([f'({marks})'] * ROWS_AT_ONCE)} "
             f"on conflict (symbol) do update set {updates}"
         )
 
@@ -112,7 +113,9 @@ class _RawTable:
         rows = [(*(getattr(quote, column) for column in _COLUMNS), rev) for quote in _changed()]
         start = time.perf_counter()
         self._connection.execute("begin immediate")
-        self._connection.executemany(self._statement, rows)
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            values = list(itertools.chain.from_iterable(rows[first : first + ROWS_AT_ONCE]))
+            self._connection.execute(self._statement, values)
         self._connection.execute("commit")
         return time.perf_counter() - start
 

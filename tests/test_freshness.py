@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotewell.calendars import new_york_sessions
-from quotewell.freshness import LIFETIMES, judge, lifetimes, next_failure, session_table, throttled
+from quotewell.freshness import LIFETIMES, assurance, judge, lifetimes, next_failure, session_table, throttled
 from quotewell.records import FACETS, RECORD_TYPES, Facet, Failure, FailureKind, Freshness, Quote, Record
 
 QUOTE = LIFETIMES["quote"]
@@ -183,6 +183,38 @@ def test_history_lives_until_a_session_has_closed_and_its_bar_is_out(fetched: st
     assert fresh_until(record, "history") == at(until)
     assert state(record, at(until) + DAY - 1, "history") == GRACE
     assert state(record, at(until) + DAY, "history") == STALE
+
+
+INSTANTS = st.floats(at("2025-01-10 00:00"), at("2025-01-22 00:00"))  # two weekends and a holiday
+LAGS = st.none() | st.floats(0.0, 3600.0) | st.floats(0.0, 4 * DAY)
+
+
+@given(
+    facet=st.sampled_from(FACETS),
+    fetched=INSTANTS,
+    lags=st.tuples(LAGS, LAGS),
+    symbols=st.tuples(st.text("ABCXYZ", min_size=1, max_size=4), st.text("ABCXYZ", min_size=1, max_size=4)),
+    age=st.floats(0.0, 0.99 * QUOTE.fresh) | st.floats(0.0, 4 * DAY),
+)
+def test_what_one_record_assures_holds_for_all_that_came_with_it(
+    facet: Facet,
+    fetched: float,
+    lags: tuple[float | None, float | None],
+    symbols: tuple[str, str],
+    age: float,
+) -> None:
+    lifetime, now = LIFETIMES[facet], fetched + age
+    one, other = (
+        RECORD_TYPES[facet](symbol, as_of=None if lag is None else fetched - lag, fetched_at=fetched)
+        for symbol, lag in zip(symbols, lags, strict=True)
+    )
+    assured = assurance(facet, one, lifetime, new_york_sessions, now)
+    if now < assured.fresh_until:
+        assert judge(facet, one, lifetime, new_york_sessions, now).freshness == FRESH
+        if assured.as_of_from <= (other.as_of or 0.0) <= assured.as_of_to:
+            judged = judge(facet, other, lifetime, new_york_sessions, now)
+            assert judged.freshness == FRESH
+            assert judged.fresh_until >= assured.fresh_until
 
 
 def test_jitter_shortens_by_at_most_a_tenth_and_differs_between_symbols_and_facets() -> None:

@@ -242,6 +242,7 @@ class Store:
                 self._degrade(error)
         self._closed = True  # what comes in after this is neither stored nor worth a warning
         self.poll_at = 0.0
+        self.memory.expire_all()
         self.level.close()
 
     def _admit(self, table: str, records: dict[str, Record], withdrawals: int) -> dict[str, Record]:
