@@ -7,6 +7,7 @@ passes.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -205,7 +206,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Coordinator(Protocol):
-    """What processes must agree on beside the values: leases, rate budgets, pauses, usage counts.
+    """What processes must agree on beside the values: leases, rate budgets, pauses, counts.
 
     All methods are thread-safe and take the time from the injected clock.
     """
@@ -252,6 +253,17 @@ class Coordinator(Protocol):
 
     def top_usage(self, n: int) -> list[tuple[str, float]]:
         """The most used symbols with their decayed counts, largest first."""
+        ...
+
+    def add_stats(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Add to today's (UTC) counts: facet → event → how often; all or nothing. Kept for 400 days."""
+        ...
+
+    def stats_by_day(self, days: int) -> dict[dt.date, dict[str, dict[str, int]]]:
+        """The counts of the last `days` days, today among them: day (UTC) → facet → event → how often.
+
+        Oldest first; days without any are left out.
+        """
         ...
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -331,7 +332,93 @@ def test_usage_of_many_symbols(coordinator: Coordinator) -> None:
     assert coordinator.top_usage(2) == [("S1299", 2598.0), ("S1298", 2596.0)]
 
 
+# --------------------------------------------------------------------------------------- daily statistics
+
+TODAY = dt.date(2024, 10, 4)
+"""The day of `NOON`."""
+
+
+def test_statistics_of_a_day_add_up_by_facet_and_event(coordinator: Coordinator) -> None:
+    assert coordinator.stats_by_day(7) == {}
+    coordinator.add_stats({"quote": {"misses": 2, "fetched": 1}, "fx": {"misses": 1}})
+    coordinator.add_stats({"quote": {"misses": 3, "failures": 1}})
+    assert coordinator.stats_by_day(7) == {
+        TODAY: {"fx": {"misses": 1}, "quote": {"misses": 5, "fetched": 1, "failures": 1}}
+    }
+
+
+def test_what_was_not_counted_leaves_no_trace(coordinator: Coordinator) -> None:
+    coordinator.add_stats({})
+    coordinator.add_stats({"quote": {"misses": 0}, "fx": {}})
+    assert coordinator.stats_by_day(7) == {}
+
+
+def test_a_day_of_statistics_ends_at_midnight_utc(coordinator: Coordinator, clock: ManualClock) -> None:
+    clock.advance(DAY / 2 - 1.0)
+    coordinator.add_stats({"quote": {"misses": 1}})
+    clock.advance(1.0)
+    coordinator.add_stats({"quote": {"misses": 10}})
+    tomorrow = TODAY + dt.timedelta(days=1)
+    days = coordinator.stats_by_day(2)
+    assert list(days.items()) == [
+        (TODAY, {"quote": {"misses": 1}}),
+        (tomorrow, {"quote": {"misses": 10}}),
+    ]
+    assert list(coordinator.stats_by_day(1)) == [tomorrow], "today is one of the days"
+
+
+def test_days_without_statistics_are_left_out_and_the_oldest_comes_first(
+    coordinator: Coordinator, clock: ManualClock
+) -> None:
+    for gap in (0, 3, 2):
+        clock.advance(gap * DAY)
+        coordinator.add_stats({"quote": {"misses": 1}})
+    assert [(day - TODAY).days for day in coordinator.stats_by_day(6)] == [0, 3, 5]
+    assert [(day - TODAY).days for day in coordinator.stats_by_day(5)] == [3, 5]
+    assert len(coordinator.stats_by_day(10_000_000)) == 3, "more days than there have been"
+
+
+def test_a_clock_set_back_shows_no_day_of_the_future(coordinator: Coordinator, clock: ManualClock) -> None:
+    coordinator.add_stats({"quote": {"misses": 1}})
+    clock.set_wall(NOON - DAY)
+    coordinator.add_stats({"quote": {"misses": 10}})
+    assert coordinator.stats_by_day(7) == {TODAY - dt.timedelta(days=1): {"quote": {"misses": 10}}}
+    clock.set_wall(NOON)
+    assert coordinator.stats_by_day(1) == {TODAY: {"quote": {"misses": 1}}}
+
+
+def test_statistics_are_kept_for_400_days(coordinator: Coordinator, clock: ManualClock) -> None:
+    coordinator.add_stats({"quote": {"misses": 1}})
+    clock.advance(399 * DAY)
+    coordinator.add_stats({"quote": {"misses": 2}})
+    assert len(coordinator.stats_by_day(1000)) == 2
+    clock.advance(DAY)
+    coordinator.add_stats({"quote": {"misses": 3}})
+    assert [(day - TODAY).days for day in coordinator.stats_by_day(1000)] == [399, 400]
+
+
+def test_the_answer_is_the_callers_own(coordinator: Coordinator) -> None:
+    coordinator.add_stats({"quote": {"misses": 1}})
+    coordinator.stats_by_day(1)[TODAY]["quote"]["misses"] = 99
+    assert coordinator.stats_by_day(1) == {TODAY: {"quote": {"misses": 1}}}
+
+
 # ------------------------------------------------------------------------------------------------ threads
+
+
+def test_statistics_of_threads_add_up(coordinator: Coordinator) -> None:
+    threads, each = 4, 25
+    gate = threading.Barrier(threads)
+
+    def work(_: int) -> None:
+        gate.wait()
+        for _ in range(each):
+            coordinator.add_stats({"quote": {"misses": 1, "fetched": 2}})
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
+    total = threads * each
+    assert coordinator.stats_by_day(1) == {TODAY: {"quote": {"misses": total, "fetched": 2 * total}}}
 
 
 def test_threads_share_one_budget(coordinator: Coordinator) -> None:

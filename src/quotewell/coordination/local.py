@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 import threading
 from collections.abc import Collection, Mapping
@@ -9,6 +10,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
+from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
 from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
 
@@ -40,6 +42,7 @@ class LocalCoordinator:
         self._leases: dict[str, _Lease] = {}
         self._budgets: dict[str, Budget] = {}
         self._usage: dict[str, tuple[float, float]] = {}
+        self._stats: dict[dt.date, dict[str, dict[str, int]]] = {}
 
     def lease(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
         """See `protocols.Coordinator`."""
@@ -120,6 +123,26 @@ class LocalCoordinator:
             now = self._clock.now()
             counts = [(symbol, decayed(count, at, now)) for symbol, (count, at) in self._usage.items()]
         return heapq.nlargest(n, counts, key=itemgetter(1))
+
+    def add_stats(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            now = self._clock.now()
+            for day in [day for day in self._stats if day < first_kept(now)]:
+                del self._stats[day]
+            for facet, event, n in positive(counts):
+                events = self._stats.setdefault(utc_day(now), {}).setdefault(facet, {})
+                events[event] = events.get(event, 0) + n
+
+    def stats_by_day(self, days: int) -> dict[dt.date, dict[str, dict[str, int]]]:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            first, last = period(self._clock.now(), days)
+            return {
+                day: {facet: dict(events) for facet, events in facets.items()}
+                for day, facets in sorted(self._stats.items())
+                if first <= day <= last
+            }
 
     def close(self) -> None:
         """See `protocols.Coordinator`; nothing is held."""

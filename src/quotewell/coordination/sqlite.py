@@ -6,6 +6,7 @@ provider has asked for nor a lease.
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
@@ -15,9 +16,11 @@ from typing import TypeVar
 
 import msgspec
 
-from quotewell.cache.sqlite_file import Schema, SqliteFile
+from quotewell.cache.sqlite_file import SqliteFile
 from quotewell.cache.sqlite_tables import in_chunks
 from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
+from quotewell.coordination.daily import first_kept, period, positive, utc_day
+from quotewell.coordination.sqlite_schema import STATE_SCHEMA
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
 from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
 
@@ -25,24 +28,6 @@ __all__ = ["SqliteCoordinator"]
 
 T = TypeVar("T")
 
-_SCHEMA = Schema(
-    application_id=0x51575331,
-    steps=(
-        (
-            """create table budget (
-                provider text primary key not null, seen real not null, next_at real not null,
-                day integer not null, spent integer not null, paused_until real not null,
-                pause_reason text not null
-            ) strict""",
-            """create table lease (
-                key text primary key not null, token text not null, until real not null, seconds real not null
-            ) strict, without rowid""",
-            """create table usage (
-                symbol text primary key not null, count real not null, at real not null
-            ) strict, without rowid""",
-        ),
-    ),
-)
 _READ_BUDGET = """
     select seen, next_at, day, spent, paused_until, pause_reason from budget where provider = ?
 """
@@ -56,6 +41,13 @@ _TAKE_LEASE = """
     insert into lease (key, token, until, seconds) values (?, ?, ?, ?)
     on conflict (key) do update set until = excluded.until, seconds = excluded.seconds
     where lease.token = excluded.token
+"""
+_ADD_STAT = """
+    insert into stat (day, facet, event, count) values (?, ?, ?, ?)
+    on conflict (day, facet, event) do update set count = count + excluded.count
+"""
+_READ_STATS = """
+    select day, facet, event, count from stat where day between ? and ? order by day, facet, event
 """
 
 
@@ -77,7 +69,7 @@ class SqliteCoordinator:
 
     def __init__(self, path: Path, clock: Clock, *, timeout: float = 5.0) -> None:
         self._clock = clock
-        self._file = SqliteFile(path, clock, _SCHEMA, timeout=timeout)
+        self._file = SqliteFile(path, clock, STATE_SCHEMA, timeout=timeout)
 
     # ------------------------------------------------------------------------------------------ leases
 
@@ -180,6 +172,30 @@ class SqliteCoordinator:
         now = self._clock.now()
         counts = [(symbol, decayed(count, at, now)) for symbol, count, at in rows]
         return heapq.nlargest(n, counts, key=itemgetter(1))
+
+    # --------------------------------------------------------------------------------------- statistics
+
+    def add_stats(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """See `protocols.Coordinator`."""
+        events = positive(counts)
+
+        def add(connection: sqlite3.Connection) -> None:
+            now = self._clock.now()
+            day = utc_day(now).isoformat()
+            connection.execute("delete from stat where day < ?", (first_kept(now).isoformat(),))
+            connection.executemany(_ADD_STAT, [(day, *event) for event in events])
+
+        if events:
+            self._file.write(add)
+
+    def stats_by_day(self, days: int) -> dict[dt.date, dict[str, dict[str, int]]]:
+        """See `protocols.Coordinator`."""
+        bounds = [day.isoformat() for day in period(self._clock.now(), days)]
+        rows = self._file.read(lambda connection: connection.execute(_READ_STATS, bounds).fetchall())
+        found: dict[dt.date, dict[str, dict[str, int]]] = {}
+        for day, facet, event, count in rows:
+            found.setdefault(dt.date.fromisoformat(day), {}).setdefault(facet, {})[event] = count
+        return found
 
     def close(self) -> None:
         """See `protocols.Coordinator`; afterwards every other method raises `CacheError`."""
