@@ -187,7 +187,7 @@ def test_stats_count_what_happened(tickers: TickerService, provider: FakeProvide
     assert (quote.memory_hits, quote.misses, quote.negative_hits) == (2, 2, 1)
     assert (quote.fetched, quote.failures) == (1, 1)
     assert stats.requests == provider.requests == 2
-    assert stats.level_records["quote"] == 2
+    assert stats.level.records["quote"] == 2
 
 
 def test_an_invalidation_that_cannot_reach_the_truth_raises(

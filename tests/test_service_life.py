@@ -71,6 +71,7 @@ USES: dict[str, Callable[[TickerService], object]] = {
     "invalidate": lambda tickers: tickers.invalidate(["AAPL"]),
     "clear_cache": lambda tickers: tickers.clear_cache(),
     "cache_stats": lambda tickers: tickers.cache_stats(),
+    "daily_stats": lambda tickers: tickers.daily_stats(),
 }
 
 

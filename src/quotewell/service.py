@@ -17,7 +17,8 @@ import msgspec
 from quotewell.cache.memory import FIGURES, HotFigure
 from quotewell.cache.passing import Passing
 from quotewell.cache.readthrough import ReadThrough
-from quotewell.cache.stats import CacheStats, Counters
+from quotewell.cache.reporting import StatsReporter
+from quotewell.cache.stats import CacheStats, Counters, DayStats
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.prefetch import PrefetchReport, outcome_of
 from quotewell.protocols import Clock, Coordinator, Lane, Pause
@@ -66,7 +67,7 @@ class TickerService(Readers):
     Args:
         engine: The read-through engine over both cache levels.
         chain: The providers.
-        coordinator: Leases, budgets and usage counts.
+        coordinator: Leases, budgets, usage counts and daily statistics.
         clock: The time.
         counters: Event counts of the engine.
         settings: Timeouts, benchmark, and whether providers may be asked.
@@ -85,7 +86,7 @@ class TickerService(Readers):
         super().__init__(engine=engine, chain=chain, clock=clock, settings=settings)
         self._chain = chain
         self._coordinator = coordinator
-        self._counters = counters
+        self._reporter = StatsReporter(engine.store, counters, coordinator, clock, lambda: chain.requests)
         self._warned: set[str] = set()
         self._monotonic = clock.monotonic
         self._hot_prices = self._store.memory.figures("quote")
@@ -221,23 +222,22 @@ class TickerService(Readers):
         return count
 
     def cache_stats(self) -> CacheStats:
-        """Counts by facet since this service was opened, and what the levels hold.
+        """Counts by facet and level since this service was opened, and what the levels hold.
 
         Raises:
             CacheError: The persistent level could not be reached.
         """
-        memory = self._store.memory
-        level = self._store.level.stats()
-        tables = sorted({*self._counters.tables(), *(facet for facet in FACETS if memory.hits(facet))})
-        return CacheStats(
-            facets={table: self._counters.facet(table, memory.hits(table)) for table in tables},
-            memory_records=len(memory),
-            evictions=memory.evictions,
-            level=self._store.level_name,
-            level_records=level.records,
-            level_bytes=level.bytes,
-            requests=self.requests,
-        )
+        return self._reporter.since_start()
+
+    def daily_stats(self, days: int = 7) -> list[DayStats]:
+        """What all processes counted in each of the last `days` days (UTC), today among them, oldest first.
+
+        Days on which nothing was counted are left out; counts are kept for 400 days.
+
+        Raises:
+            CacheError: The coordinator could not be reached.
+        """
+        return self._reporter.by_day(days)
 
     @property
     def requests(self) -> int:
@@ -249,11 +249,11 @@ class TickerService(Readers):
         return {name: self._coordinator.paused(name) for name in self._chain.names}
 
     def close(self) -> None:
-        """Stop fetching, write usage counts out, release files and connections; may be called twice."""
+        """Stop fetching, write counts out, release files and connections; may be called twice."""
         self._passing.close()
         self.engine.stop()
         self._chain.close()
-        self._report_usage()
+        self._reporter.close()
         self._coordinator.close()
         self._store.close(self.settings.cache_records)
 
@@ -346,14 +346,6 @@ class TickerService(Readers):
         except CacheError as error:
             if not self.engine.stopped:
                 warnings.warn(f"{error}; nothing is refreshed in passing", CacheDegradedWarning, stacklevel=2)
-
-    def _report_usage(self) -> None:
-        usage = self._store.memory.usage()
-        if usage:
-            try:
-                self._coordinator.add_usage(usage)
-            except CacheError as error:
-                warnings.warn(f"{error}; usage counts are lost", CacheDegradedWarning, stacklevel=3)
 
     def _required(self, symbol: str, facet: Facet, timeout: float | None, max_age: float | None) -> Record:
         name = normalise(symbol)

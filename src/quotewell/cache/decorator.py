@@ -126,7 +126,8 @@ class _CachedFunction(Generic[P, R]):
     def stats(self) -> FacetStats:
         """Hits, misses and calls since the service was opened."""
         engine, name = self._engine(), self._table.name
-        return engine.counters.facet(name, engine.store.memory.hits(name))
+        memory = engine.store.memory
+        return engine.counters.facet(name, memory.hits(name), memory.evictions_of.get(name, 0))
 
     def _engine(self) -> ReadThrough:
         holder = getattr(self._owner, self._cache) if isinstance(self._cache, str) else self._cache

@@ -59,6 +59,8 @@ class MemoryCache:
         self.max_bytes = max_bytes
         self.evictions = 0
         """Records evicted so far."""
+        self.evictions_of: dict[str, int] = {}
+        """The same by table."""
         self._lock = threading.Lock()
         self._tables: dict[str, dict[str, Record]] = {}
         self._figures: dict[str, dict[str, HotFigure]] = {table: {} for table in FIGURES}
@@ -217,7 +219,7 @@ class MemoryCache:
         share = min(1.0, leaving * before / max(sum(map(len, candidates.values())), 1))
         for name, records in candidates.items():
             records.sort(key=itemgetter(0))
-            self._drop(name, [key for _, key in records[: math.ceil(share * len(records))]])
+            self._evict_from(name, [key for _, key in records[: math.ceil(share * len(records))]])
         self._drop_excess(put_table)
         self.evictions += before - self._size
 
@@ -226,7 +228,11 @@ class MemoryCache:
         for key in list(self._tables[table]):
             if self._size <= self.max_records and self._bytes <= self.max_bytes:
                 return
-            self._drop(table, (key,))
+            self._evict_from(table, (key,))
+
+    def _evict_from(self, table: str, keys: Collection[str]) -> None:
+        self.evictions_of[table] = self.evictions_of.get(table, 0) + len(keys)
+        self._drop(table, keys)
 
 
 def _hand_over_hits(figure: HotFigure) -> None:

@@ -8,8 +8,8 @@ sqlite3 state.db "select day, facet, count from stat where event = 'misses'"
 ```
 
 Times are epoch seconds; `day` is `YYYY-MM-DD` in UTC, but in `budget` a number counted from 1970. The
-events of `stat` are the fields of `cache.stats.FacetStats`, and `requests`, which belong to no facet and stand under
-`all`; one a row, so that programs that count more or less can share the file.
+events of `stat` are the fields of `cache.stats.FacetStats`, and `requests`, which belong to no facet and
+stand under `all`; one a row, so that programs that count more or less can share the file.
 
 Version 2 added `stat`.
 """

@@ -69,9 +69,9 @@ def _checks(options: Namespace) -> list[Check]:
 
 
 def _cache(tickers: TickerService) -> str:
-    stats = tickers.cache_stats()
-    records = number(sum(stats.level_records.values()))
-    return f"{stats.level}, {records} records, {tickers.settings.cache_folder}"
+    level = tickers.cache_stats().level
+    records = number(sum(level.records.values()))
+    return f"{level.name}, {records} records, {tickers.settings.cache_folder}"
 
 
 def _provider(name: str, pause: Pause | None) -> Check:
