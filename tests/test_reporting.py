@@ -361,6 +361,7 @@ def test_a_locked_state_file_costs_the_reader_nothing(
     stores = (MemoryLevel(clock), SqliteCoordinator(path, clock, timeout=0.01))
     # Sessions that are read from a calendar take a lease, and so the lock.
     service_on(stores, clock, provider, calendars="plain").quotes(["AAPL"])
+    fetches_ended()
     with service_on(stores, clock, provider, calendars="plain") as other:
         clock.advance(31.0)
         lock = sqlite3.connect(path, isolation_level=None)

@@ -150,8 +150,8 @@ def test_a_migration_that_fails_leaves_version_1_as_it_was(path: Path, step: tup
 def die_before_the_commit(path: Path) -> None:
     migrate = SqliteFile._migrate
 
-    def killed(file: SqliteFile, connection: sqlite3.Connection) -> None:
-        migrate(file, connection)
+    def killed(self: SqliteFile, connection: sqlite3.Connection) -> None:
+        migrate(self, connection)
         os._exit(9)
 
     SqliteFile._migrate = killed  # type: ignore[method-assign]  # in a process of its own

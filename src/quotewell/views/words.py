@@ -15,6 +15,7 @@ __all__ = [
     "age",
     "aligned",
     "count",
+    "data_size",
     "day",
     "iso",
     "money",
@@ -74,6 +75,19 @@ def share(value: float) -> str:
 def count(n: int, noun: str, plural: str = "") -> str:
     """A number of things: `1 account`, `1,200 accounts`."""
     return f"{number(n)} {noun if n == 1 else plural or noun + 's'}"
+
+
+def data_size(size: int | None) -> str:
+    """Bytes in the unit in which they are short: `512 B`, `88.0 KiB`, `1.5 GiB`."""
+    if size is None:
+        return NOT_AVAILABLE
+    if size < 1024:
+        return f"{size} B"
+    value, units = size / 1024, ["KiB", "MiB", "GiB"]
+    while value >= 1023.95 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{number(value, 1)} {units[0]}"
 
 
 def iso(instant: float | None) -> str | None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
+
 import msgspec
 
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json
 from quotewell.views.cli.prefetch import report_outcomes
-from quotewell.views.words import NOT_AVAILABLE, aligned, number
+from quotewell.views.words import number
 
 __all__ = ["add"]
+
+_MOST_DAYS = 400
+"""For which counts are kept."""
+_SHOWN = 40
+"""Characters of a wrong argument that a message repeats."""
 
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("cache", help="look into the cache, clear it, refresh it")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    stats = actions.add_parser("stats", help="records, hits and misses by facet")
+    stats = actions.add_parser("stats", help="hits, misses and fetches by facet and day; records and bytes")
+    stats.add_argument("--days", metavar="N", type=_days, default=7, help="how many, today among them (7)")
     clear = actions.add_parser("clear", help="forget everything, or some symbols")
     clear.add_argument("symbols", nargs="*", metavar="SYMBOL")
     refresh = actions.add_parser("refresh", help="fetch again; old values stay until the new ones are there")
@@ -31,13 +39,14 @@ def add(commands: Subparsers) -> None:
 def _stats(options: Namespace) -> int:
     with open_service(options) as tickers:
         stats = tickers.cache_stats()
+        days = tickers.daily_stats(options.days)
     if options.json:
-        print_json({"schema": 1, **msgspec.to_builtins(stats)})
+        print_json({"schema": 1, **msgspec.to_builtins(stats), "days": days})
         return FINE
-    rows = [["facet", "records"], *([table, number(count)] for table, count in stats.level_records.items())]
-    size = NOT_AVAILABLE if stats.level_bytes is None else f"{number(stats.level_bytes / 1024)} KiB"
-    print(aligned(rows))
-    print(f"\n{stats.level}: {size}")
+    from quotewell.views.render.cache_stats import cache_stats_screen  # noqa: PLC0415  imports rich
+    from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
+
+    show(cache_stats_screen(stats, days, options.days, screen_width()))
     return FINE
 
 
@@ -68,3 +77,12 @@ def _path(options: Namespace) -> int:
     else:
         print(folder)
     return FINE
+
+
+def _days(text: str) -> int:
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 3 and int(digits) <= _MOST_DAYS):
+        raise argparse.ArgumentTypeError(
+            f"{text[:_SHOWN]!r} is not a number of days from 1 to {_MOST_DAYS}, for which counts are kept"
+        )
+    return int(digits)
