@@ -87,16 +87,13 @@ def test_long_lists_of_failures_are_counted(cli: CommandLine) -> None:
 def test_cache_stats_clear_refresh_path(cli: CommandLine, market: FakeProvider) -> None:
     cli("quote", "AAPL", "BRK-B")
     stats = cli("cache", "stats", "--json").json
-    assert stats["level"] == "sqlite"
-    assert stats["level_records"]["quote"] == 2
-    screen = cli("cache", "stats")
-    assert screen.lines[0].split() == ["facet", "records"]
-    assert screen.lines[-1].startswith("sqlite: ")
+    assert stats["level"]["name"] == "sqlite"
+    assert stats["level"]["records"]["quote"] == 2
     cleared = cli("cache", "clear", "AAPL", "--json").json
     assert cleared["cleared"] >= 3
-    assert cli("cache", "stats", "--json").json["level_records"]["quote"] == 1
+    assert cli("cache", "stats", "--json").json["level"]["records"]["quote"] == 1
     assert cli("cache", "clear").lines[0].endswith(" records cleared")
-    assert cli("cache", "stats", "--json").json["level_records"].get("quote", 0) == 0
+    assert cli("cache", "stats", "--json").json["level"]["records"].get("quote", 0) == 0
     before = market.requests
     assert cli("cache", "refresh", "AAPL").code == 0
     assert market.requests > before

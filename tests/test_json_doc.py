@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from command_line import CommandLine
-from quotewell.cache.stats import CacheStats, FacetStats
+from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.problems import Problem, ProblemKind
@@ -28,6 +28,9 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Row": Row,
     "Outcome": Outcome,
     "FacetStats": FacetStats,
+    "MemoryStats": MemoryStats,
+    "PersistentStats": PersistentStats,
+    "DayStats": DayStats,
     "Check": Check,
 }
 
@@ -46,7 +49,7 @@ def test_every_key_of_every_struct_is_documented(name: str) -> None:
 
 
 def test_the_statistics_are_documented() -> None:
-    assert documented("CacheStats") == ["schema", *CacheStats.__struct_fields__]
+    assert documented("CacheStats") == ["schema", *CacheStats.__struct_fields__, "days"]
 
 
 def test_every_kind_of_problem_is_documented() -> None:
@@ -95,6 +98,11 @@ def test_what_a_command_prints_has_the_documented_keys(
         assert list(report["facets"]["quote"]) == documented("Block")
         failed = cli("explain", "NOPE", "--json").json["facets"]["quote"]
         assert list(failed["failure"]) == documented("Failure")
+    if section == "CacheStats":
+        cli("quote", "AAPL", "--json")
+        (day,) = cli("cache", "stats", "--json").json["days"]
+        assert list(day) == documented("DayStats")
+        assert list(day["facets"]["quote"]) == list(day["total"]) == documented("FacetStats")
     if section == "Prefetch":
         assert list(report["outcomes"]["AAPL"]["quote"]) == documented("Outcome")
 

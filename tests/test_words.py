@@ -10,6 +10,7 @@ from quotewell.views.words import (
     age,
     aligned,
     count,
+    data_size,
     day,
     iso,
     money,
@@ -133,3 +134,20 @@ def test_shortened_text_fits_and_keeps_both_ends(text: str, width: int) -> None:
 
 def test_columns_are_aligned() -> None:
     assert aligned([["a", "1", "x"], ["bbb", "22", ""]], left=(0, 2)) == "a     1  x\nbbb  22"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (None, "n/a"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (221_184, "216.0 KiB"),
+        (1024**2 - 1, "1.0 MiB"),
+        (3 * 1024**3 // 2, "1.5 GiB"),
+        (5000 * 1024**3, "5,000.0 GiB"),
+    ],
+)
+def test_sizes_are_in_the_unit_in_which_they_are_short(size: int | None, text: str) -> None:
+    assert data_size(size) == text

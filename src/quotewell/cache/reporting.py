@@ -62,8 +62,8 @@ class StatsReporter:
         self._due = clock.monotonic() + _FLUSH_SECONDS
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._flushed: dict[str, dict[str, int]] = {}
-        """The totals that have been written out."""
+        self._flushed = {ALL_FACETS: {_REQUESTS: requests()}}
+        """The totals that have been written out, or are none of this service's."""
         self._usage: dict[str, float] = {}
         """Hits by symbol that memory has handed over, and that are not yet written out."""
         self._warned = False

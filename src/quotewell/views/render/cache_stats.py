@@ -53,7 +53,9 @@ def _by_day(days: Sequence[DayStats], level: str) -> Table:
         total = FacetStats.total(day.total for day in days)
         requests = number(sum(day.requests for day in days))
         rows.append([cell(count(len(days), "day"), "bold"), *_counts(total), cell(requests), _rate(total)])
-    return Table([Column("UTC", left=True), *_columns(level), Column("requests"), Column("hits")], rows)
+    return Table(
+        [Column("UTC", left=True), *_columns(level), Column("requests", goes=6), Column("hits")], rows
+    )
 
 
 def _by_facet(days: Sequence[DayStats], stored: Mapping[str, int], level: str) -> Table:
@@ -63,7 +65,9 @@ def _by_facet(days: Sequence[DayStats], stored: Mapping[str, int], level: str) -
         total = FacetStats.total(day.facets[name] for day in days if name in day.facets)
         label = cell(shortened(name, _NAME_WIDTH))
         rows.append([label, *_counts(total), cell(number(stored.get(name, 0))), _rate(total)])
-    return Table([Column("facet", left=True), *_columns(level), Column("stored"), Column("hits")], rows)
+    return Table(
+        [Column("facet", left=True), *_columns(level), Column("stored", goes=6), Column("hits")], rows
+    )
 
 
 def _levels(stats: CacheStats) -> Table:
