@@ -121,7 +121,7 @@ def screen(n: int, width: int, days: int = 3, level: str = "sqlite") -> list[str
         CacheStats(
             facets={},
             total=FacetStats.of({}),
-            memory=MemoryStats(hits=n, records=held, max_records=n, evictions=n, bytes=n),
+            memory=MemoryStats(hits=n, records=held, max_records=n, bytes=n, max_bytes=n, evictions=n),
             level=PersistentStats(name=level, hits=n, misses=n, records=held, bytes=n),
             requests=n,
         ),

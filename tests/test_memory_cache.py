@@ -62,8 +62,8 @@ def test_records_are_replaced_dropped_and_counted() -> None:
 
 def test_evictions_are_counted_by_table() -> None:
     cache = MemoryCache(10)
-    cache.put_many("risk", [Risk(symbol=f"R{number}") for number in range(5)])
-    cache.put_many("quote", [quote(f"Q{number}") for number in range(20)])
+    cache.put_many("risk", keyed([Risk(symbol=f"R{number}") for number in range(5)]))
+    cache.put_many("quote", keyed([quote(f"Q{number}") for number in range(20)]))
     kept = {name: len(cache.table(name)) for name in ("risk", "quote")}
     assert cache.evictions_of == {"risk": 5 - kept["risk"], "quote": 20 - kept["quote"]}
     assert sum(cache.evictions_of.values()) == cache.evictions > 0

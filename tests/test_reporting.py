@@ -202,16 +202,6 @@ def test_all_that_is_counted_is_written_once(
     assert coordinator.top_usage(1)[0][1] == pytest.approx(counted.memory_hits, rel=0.02), "it has faded"
 
 
-def test_requests_of_before_are_none_of_this_service(
-    coordinator: FragileCoordinator, clock: ManualClock, provider: FakeProvider
-) -> None:
-    for _ in range(3):
-        with service_on((MemoryLevel(clock), coordinator), clock, provider) as tickers:
-            tickers.quotes(["AAPL"])
-    assert provider.requests == 3
-    assert written(coordinator, "all") == {"requests": 3}
-
-
 # ---------------------------------------------------------------------------------------------- in passing
 
 

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Mapping
 
 from quotewell.cache.fetching import started
-from quotewell.cache.footprint import footprint
 from quotewell.cache.stats import (
     ALL_FACETS,
     CacheStats,
@@ -62,8 +61,8 @@ class StatsReporter:
         self._due = clock.monotonic() + _FLUSH_SECONDS
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._flushed = {ALL_FACETS: {_REQUESTS: requests()}}
-        """The totals that have been written out, or are none of this service's."""
+        self._flushed: dict[str, dict[str, int]] = {}
+        """The totals that have been written out."""
         self._usage: dict[str, float] = {}
         """Hits by symbol that memory has handed over, and that are not yet written out."""
         self._warned = False
@@ -88,8 +87,9 @@ class StatsReporter:
                 hits=total.memory_hits,
                 records={name: len(table) for name, table in tables.items() if table},
                 max_records=memory.max_records,
+                bytes=memory.bytes,
+                max_bytes=memory.max_bytes,
                 evictions=memory.evictions,
-                bytes=sum(map(footprint, tables.values())),
             ),
             level=PersistentStats(
                 name=self._store.level_name,

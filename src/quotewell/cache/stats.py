@@ -29,7 +29,7 @@ class FacetStats(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to one facet in a span of time; made by `of`."""
 
     memory_hits: int
-    """Answered by the memory level, fresh."""
+    """Answered by the memory level."""
     level_hits: int
     """Answered by the persistent level, fresh or in grace."""
     stale_served: int
@@ -73,9 +73,12 @@ class MemoryStats(msgspec.Struct, frozen=True, kw_only=True):
     """By facet."""
     max_records: int
     """More are not kept."""
-    evictions: int
     bytes: int
-    """Estimated from a sample of the records."""
+    """What the records take, about."""
+    max_bytes: int
+    """More are not kept."""
+    evictions: int
+    """Records that there was no room for."""
 
 
 class PersistentStats(msgspec.Struct, frozen=True, kw_only=True):
