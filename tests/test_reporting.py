@@ -385,6 +385,7 @@ def test_a_hit_lost_between_threads_takes_nothing_away(
     tickers.daily_stats()
     record = tickers.engine.store.memory.table("quote")["AAPL"]
     record.hits -= 2  # as when a thread that was asleep writes back what it had read
+    tickers.quotes(["MSFT"])
     tickers.daily_stats()
     record.hits += 3
     tickers.close()
@@ -398,3 +399,15 @@ def test_a_day_belongs_to_when_it_was_written(
     clock.advance(DAY)
     tickers.close()
     assert list(coordinator.stats_by_day(7)) == [dt.date(2025, 1, 16)]
+
+
+def test_a_child_does_not_wait_for_a_flush_of_its_parents(
+    tickers: TickerService, coordinator: FragileCoordinator
+) -> None:
+    """The thread that held the lock when a process was forked is not there to give it back."""
+    tickers.quotes(["AAPL"])
+    reporter = tickers._reporter
+    reporter._lock.acquire()
+    reporter._pid = -1
+    tickers.close()
+    assert written(coordinator)["misses"] == 1
