@@ -314,7 +314,7 @@ def test_without_a_thread_it_is_written_later(
 # ------------------------------------------------------------------------------------------------ failures
 
 
-@pytest.mark.parametrize("broken", [{"usage"}, {"stats"}, {"usage", "stats"}], ids="+".join)
+@pytest.mark.parametrize("broken", [{"usage"}, {"stats"}, {"usage", "stats"}], ids=["usage", "stats", "both"])
 def test_a_write_that_fails_loses_nothing_and_is_told_once(
     tickers: TickerService, coordinator: FragileCoordinator, clock: ManualClock, broken: set[str]
 ) -> None:
