@@ -171,7 +171,8 @@ def main(arguments: str) -> None:
             renewal=options.get("renewal", True),
         ),
     )
-    settings = Settings(lease_seconds=options.get("lease_seconds", 30.0))
+    # The exchanges' own calendars would be read in the middle of what is timed.
+    settings = Settings(lease_seconds=options.get("lease_seconds", 30.0), calendars="plain")
     with connect(settings, clock=clock, providers=[provider], stores=stores) as tickers:
         commands = Commands(tickers)
         say("ready")
