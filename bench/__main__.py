@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.cold import cold
 from bench.commands import commands
+from bench.crossing import crossing
 from bench.footprint import footprint
 from bench.hot import hot
 from bench.measure import Row
@@ -23,6 +24,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "cold": cold,
     "writing": writing,
     "stale": stale,
+    "crossing": crossing,
     "footprint": footprint,
     "commands": commands,
 }

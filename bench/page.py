@@ -76,6 +76,9 @@ folder. Peers get their fastest form:
 - **Stale hits**: quotes in their grace window, while the provider holds its answers back; medians over 40
   symbols a round. Both sides include the 50 ns in which the bench reads its clock. What has not been asked
   for a while has left the processor's caches, so the first is compared with a fresh hit after a pause.
+- **Crossing**: two processes that `quotewell.open()` the same folder; from the return of `invalidate` or
+  `refresh` in the one to the first answer of the new price in the other, the fetch from a file included. The
+  other looks at the persistent level every 50 ms at most; the rounds are spread evenly over them.
 - **Memory**: bytes allocated for records, keys and dicts, by `tracemalloc`, after all were read from disk.
 - **Commands**: the installed script, from start to exit, files in the page cache.
 """

@@ -199,7 +199,7 @@ def test_a_bulk_error_goes_to_the_caller(tickers: TickerService) -> None:
         ratings(["AAPL"])
 
 
-@pytest.mark.parametrize("arguments", [("AAPL",), (["AAPL"], ["MSFT"])])
+@pytest.mark.parametrize("arguments", [("AAPL",), (["AAPL"], ["MSFT"]), (iter(["AAPL"]),), (5,)])
 def test_a_bulk_function_takes_one_collection(tickers: TickerService, arguments: tuple[object, ...]) -> None:
     @cached(tickers, fresh=60, bulk=True)
     def ratings(*symbols: object) -> dict[str, int]:

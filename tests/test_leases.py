@@ -45,12 +45,14 @@ def coordinator(clock: ManualClock) -> BrokenCoordinator:
 
 
 @pytest.fixture
-def leases(coordinator: BrokenCoordinator) -> Leases:
-    return Leases(coordinator, SECONDS)
+def leases(coordinator: BrokenCoordinator, clock: ManualClock) -> Leases:
+    return Leases(coordinator, SECONDS, clock)
 
 
-def test_a_lease_is_held_until_it_is_given_back(leases: Leases, coordinator: BrokenCoordinator) -> None:
-    other_process = Leases(coordinator, SECONDS)
+def test_a_lease_is_held_until_it_is_given_back(
+    leases: Leases, coordinator: BrokenCoordinator, clock: ManualClock
+) -> None:
+    other_process = Leases(coordinator, SECONDS, clock)
     assert leases.take([A, B], "one") == {A, B}
     assert leases.take([A], "one") == {A}
     assert other_process.take([A, B], "two") == set()
@@ -88,15 +90,15 @@ def test_without_a_coordinator_all_is_granted_with_one_warning(
 
 
 def test_at_the_end_all_that_is_held_is_given_back_in_silence(
-    leases: Leases, coordinator: BrokenCoordinator
+    leases: Leases, coordinator: BrokenCoordinator, clock: ManualClock
 ) -> None:
     leases.take([A], "one")
     leases.take([B], "two")
     leases.take([("C", "quote")], "two")
     leases.give_back([B], "two")
-    Leases(coordinator, SECONDS).take([B], "three")
+    Leases(coordinator, SECONDS, clock).take([B], "three")
     leases.end()
-    assert Leases(coordinator, SECONDS).take([A, B, ("C", "quote")], "four") == {A, ("C", "quote")}
+    assert Leases(coordinator, SECONDS, clock).take([A, B, ("C", "quote")], "four") == {A, ("C", "quote")}
     coordinator.broken = True
     leases.give_back([A], "one")  # a warning would be an error here
 

@@ -14,8 +14,12 @@ from loopback_market import LoopbackMarket
 from worker_process import Worker
 
 PROCESSES = 4
-SYMBOLS = [f"S{number // 26:02d}{chr(ord('A') + number % 26)}" for number in range(200)]
+SYMBOLS = [f"S{number // 26:02d}{chr(ord('A') + number % 26)}" for number in range(1000)]
+SET = 500
+"""Symbols that each process asks for."""
 LEASE_SECONDS = 0.5
+LONG_LEASE_SECONDS = 1.5
+"""A busy machine may be late with a renewal by two thirds of that."""
 SEEN_WITHIN = 0.1
 """Seconds after which a change is to be seen by who asks all the time."""
 GENEROUS = 20
@@ -32,20 +36,23 @@ def market() -> Iterator[LoopbackMarket]:
 def test_processes_that_start_cold_together_fetch_each_symbol_once(
     market: LoopbackMarket, tmp_path: Path, leases: bool, fetched_once: bool
 ) -> None:
-    """Each asks in another order; no answer is given before all have found the cache empty."""
+    """Sets overlap, every other one is asked in the opposite order, so that claims cross.
+
+    No answer is given before all have found the cache empty.
+    """
+    wanted = [_overlapping(number) for number in range(PROCESSES)]
     with ExitStack() as ending:
         workers = [
             ending.enter_context(Worker(tmp_path, market.port, f"worker {number}", leases=leases))
             for number in range(PROCESSES)
         ]
         market.hold()
-        for number, worker in enumerate(workers):
-            start = number * len(SYMBOLS) // PROCESSES
-            worker.begin("prices", SYMBOLS[start:] + SYMBOLS[:start])
+        for symbols, worker in zip(wanted, workers, strict=True):
+            worker.begin("prices", symbols)
         market.await_events(*(f"{worker.name} leases" for worker in workers))
         market.release()
-        for worker in workers:
-            assert worker.answer() == market.prices
+        for symbols, worker in zip(wanted, workers, strict=True):
+            assert worker.answer() == {symbol: market.prices[symbol] for symbol in symbols}
     times = Counter(market.asked_symbols)
     assert set(times) == set(SYMBOLS)
     assert (set(times.values()) == {1}) == fetched_once
@@ -54,24 +61,51 @@ def test_processes_that_start_cold_together_fetch_each_symbol_once(
 def test_a_killed_leader_delays_the_others_by_one_lease(market: LoopbackMarket, tmp_path: Path) -> None:
     wanted = SYMBOLS[:50]
     expected = {symbol: market.prices[symbol] for symbol in wanted}
-    with (
-        Worker(tmp_path, market.port, "leader", lease_seconds=LEASE_SECONDS) as leader,
-        Worker(tmp_path, market.port, "heir", lease_seconds=LEASE_SECONDS) as heir,
-    ):
+    with ExitStack() as ending:
+        leader, *heirs = (
+            ending.enter_context(Worker(tmp_path, market.port, name, lease_seconds=LEASE_SECONDS))
+            for name in ("leader", "heir", "another heir")
+        )
         market.hold()
         leader.begin("prices", wanted)
         market.await_calls(1)
-        heir.begin("prices", wanted)
-        market.await_events("leader leases", "heir leases")
+        for heir in heirs:
+            heir.begin("prices", wanted)
+        market.await_events("leader leases", "heir leases", "another heir leases")
+        market.await_events("leader renews")
         killed = time.monotonic()
         leader.kill()
         market.release()
-        assert heir.answer() == expected
+        assert [heir.answer() for heir in heirs] == [expected, expected]
         waited = time.monotonic() - killed
     # The figures are what `pytest -s` is for; the bounds are for any machine.
     print(f"answered {waited:.3f} s after the kill, with a lease of {LEASE_SECONDS} s")  # noqa: T201  a figure
     assert waited < LEASE_SECONDS + SEEN_WITHIN * GENEROUS
-    assert Counter(market.asked_symbols) == Counter(wanted * 2)
+    assert Counter(market.asked_symbols) == Counter(wanted * 2), "by the leader and by one of the others"
+
+
+@pytest.mark.parametrize("renewal", [True, False])
+def test_a_fetch_that_outlives_its_lease_is_not_begun_by_another_process(
+    market: LoopbackMarket, tmp_path: Path, renewal: bool
+) -> None:
+    """The answer is held until the lease was renewed for longer than it lasts, or another has taken it."""
+    wanted = SYMBOLS[:50]
+    expected = {symbol: market.prices[symbol] for symbol in wanted}
+    with (
+        Worker(tmp_path, market.port, "leader", lease_seconds=LONG_LEASE_SECONDS, renewal=renewal) as leader,
+        Worker(tmp_path, market.port, "other", lease_seconds=LONG_LEASE_SECONDS) as other,
+    ):
+        market.hold()
+        leader.begin("prices", wanted)
+        market.await_calls(1)
+        other.begin("prices", wanted)
+        if renewal:
+            market.await_events(*["leader renews"] * 4)
+        else:
+            market.await_calls(1)
+        market.release()
+        assert leader.answer() == other.answer() == expected
+    assert len(market.calls) == (1 if renewal else 2)
 
 
 @pytest.mark.parametrize("change", ["invalidate", "refresh"])
@@ -124,3 +158,9 @@ def test_a_process_that_waits_for_another_shares_its_failure(market: LoopbackMar
         market.release()
         assert leader.answer() == other.answer() == dict.fromkeys(wanted, "server")
     assert len(market.calls) == 1
+
+
+def _overlapping(number: int) -> list[str]:
+    start = number * len(SYMBOLS) // PROCESSES
+    wanted = (SYMBOLS + SYMBOLS)[start : start + SET]
+    return wanted[::-1] if number % 2 else wanted

@@ -22,7 +22,9 @@ from quotewell.service import TickerService
 from quotewell.testing import FakeProvider
 
 THREADS = 64
-SYMBOLS = [f"S{number // 26:02d}{chr(ord('A') + number % 26)}" for number in range(500)]
+SYMBOLS = [f"S{number // 26:02d}{chr(ord('A') + number % 26)}" for number in range(1000)]
+SET = 500
+"""Symbols that each thread asks for."""
 CLOCK = SystemClock()
 
 
@@ -63,9 +65,9 @@ def service_with(flights: AskedFlights, provider: FakeProvider) -> TickerService
 
 
 def overlapping(number: int) -> list[str]:
-    """Half of the symbols, from another place for each thread; odd ones ask in the opposite order."""
+    """A set of symbols that begins elsewhere for each thread; odd ones ask in the opposite order."""
     start = number * len(SYMBOLS) // THREADS
-    wanted = (SYMBOLS + SYMBOLS)[start : start + len(SYMBOLS) // 2]
+    wanted = (SYMBOLS + SYMBOLS)[start : start + SET]
     return wanted[::-1] if number % 2 else wanted
 
 

@@ -30,8 +30,8 @@ class Worker:
     Args:
         folder: Where its cache is.
         port: Of the `LoopbackMarket`.
-        name: It tells the market `name leases` when it first asks for leases.
-        options: `lease_seconds`; `leases=False` and `refusal=False` are negative controls.
+        name: It tells the market `name leases` when it first asks for leases, `name renews` at each renewal.
+        options: `lease_seconds`; `leases=False`, `renewal=False` and `refusal=False` are negative controls.
     """
 
     def __init__(self, folder: Path, port: int, name: str, **options: float | bool) -> None:
@@ -79,19 +79,31 @@ class Worker:
 
 
 class TellingCoordinator(SqliteCoordinator):
-    """Tells the market when it is first asked for leases; without `leases` it grants everything."""
+    """Tells the market when it is first asked for leases, and of each renewal.
 
-    def __init__(self, path: Path, clock: SystemClock, tell: Callable[[], None], *, leases: bool) -> None:
+    Without `leases` it grants everything; without `renewal` it renews nothing.
+    """
+
+    def __init__(
+        self, path: Path, clock: SystemClock, tell: Callable[[str], None], *, leases: bool, renewal: bool
+    ) -> None:
         super().__init__(path, clock)
-        self._tell: Callable[[], None] | None = tell
+        self._tell = tell
+        self._told = False
         self._leases = leases
+        self._renewal = renewal
 
     def lease(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
         granted = super().lease(keys, token, seconds) if self._leases else set(keys)
-        tell, self._tell = self._tell, None
-        if tell is not None:
-            tell()
+        told, self._told = self._told, True
+        if not told:
+            self._tell("leases")
         return granted
+
+    def renew(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
+        held = super().renew(keys, token, seconds) if self._renewal else set(keys)
+        self._tell("renews")
+        return held
 
 
 class ForgetfulLevel(SqliteLevel):
@@ -154,11 +166,13 @@ def main(arguments: str) -> None:
         TellingCoordinator(
             folder / "state.db",
             clock,
-            lambda: provider.tell(f"{options['name']} leases"),
+            lambda event: provider.tell(f"{options['name']} {event}"),
             leases=options.get("leases", True),
+            renewal=options.get("renewal", True),
         ),
     )
-    settings = Settings(lease_seconds=options.get("lease_seconds", 30.0))
+    # The exchanges' own calendars would be read in the middle of what is timed.
+    settings = Settings(lease_seconds=options.get("lease_seconds", 30.0), calendars="plain")
     with connect(settings, clock=clock, providers=[provider], stores=stores) as tickers:
         commands = Commands(tickers)
         say("ready")

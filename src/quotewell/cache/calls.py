@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -60,8 +62,21 @@ class CallTable:
         """The engine of `holder`, with this table known to it."""
         engine = holder.engine
         if self.name not in engine.store.policies:
-            engine.store.policies[self.name] = _ResultPolicy(self._lifetime, self._result_type())
+            engine.store.policies[self.name] = _ResultPolicy(self._lifetime, self.decoder)
         return engine
+
+    @functools.cached_property
+    def decoder(self) -> msgspec.msgpack.Decoder[Any]:
+        """Of results, to the annotated type; made at the first call, when forward references exist.
+
+        Raises:
+            UsageError: The annotation cannot be resolved, or not be decoded to.
+        """
+        try:
+            return msgspec.msgpack.Decoder(self._result_type())
+        except (NameError, TypeError) as error:
+            hint = "annotate it with a type of the module's own level that msgspec knows"
+            raise UsageError(f"{self.name}: its results' type is of no use: {error}", hint=hint) from error
 
     def needs(self, arguments: Arguments) -> list[Need]:
         """What a call wants to know.
@@ -77,6 +92,7 @@ class CallTable:
 
         Raises:
             DataUnavailable: The function raised a short while ago and is not called again yet.
+            UsageError: The arguments cannot be keys, or the result cannot be stored as what it is.
             Exception: What `evaluate` raises.
         """
         needs = self.needs(arguments)
@@ -89,39 +105,55 @@ class CallTable:
     def _keys(self, arguments: Arguments) -> list[str]:
         positional, named = arguments
         values = [*positional, *named.values()]
-        if len(values) != 1 or isinstance(values[0], str):
+        # An iterator would be empty when it is asked for a second time.
+        if len(values) != 1 or isinstance(values[0], str) or not isinstance(values[0], Collection):
             raise UsageError(f"{self.name}: a bulk function takes one collection of keys")
-        return list(dict.fromkeys(values[0]))
+        keys = list(dict.fromkeys(values[0]))
+        for key in keys:
+            if not isinstance(key, str):
+                raise UsageError(f"{self.name}: {key!r} cannot be a cache key: it is no text")
+        return keys
 
     def _key(self, arguments: Arguments) -> str:
         positional, named = arguments
         bound = self._signature.bind(*self._owner_arguments, *positional, **named)
         bound.apply_defaults()
         values = list(bound.arguments.values())[len(self._owner_arguments) :]
-        if len(values) == 1 and isinstance(values[0], str):
+        # A single text is readable as it is, unless it looks like the JSON of other arguments.
+        if len(values) == 1 and isinstance(values[0], str) and not values[0].startswith("["):
             return values[0]
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+            raise UsageError(f"{self.name}: arguments cannot be a cache key: one is not finite")
         try:
             return msgspec.json.encode(values, order="sorted").decode()
         except TypeError as error:
             raise UsageError(f"{self.name}: arguments cannot be a cache key: {error}") from error
 
     def _result_type(self) -> Any:
-        annotation = typing.get_type_hints(self._function).get("return", Any)
+        # Of all annotations only this one: the others may name what is imported for type checkers alone.
+        function = inspect.unwrap(self._function)
+        returned = SimpleNamespace(__annotations__={"return": _return_annotation(function)})
+        annotation = typing.get_type_hints(returned, getattr(function, "__globals__", {}))["return"]
         if not self.bulk:
             return annotation
-        arguments = typing.get_args(annotation)
-        return arguments[1] if len(arguments) == 2 else Any
+        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        is_mapping = isinstance(origin, type) and issubclass(origin, Mapping)
+        return arguments[1] if is_mapping and len(arguments) == 2 else Any
+
+
+def _return_annotation(function: Callable[..., object]) -> Any:
+    return getattr(function, "__annotations__", {}).get("return", Any)
 
 
 class _ResultPolicy(TablePolicy):
     """Decodes results as they enter memory; what does not decode is a miss."""
 
-    def __init__(self, lifetime: Lifetime, result_type: Any) -> None:
+    def __init__(self, lifetime: Lifetime, decoder: msgspec.msgpack.Decoder[Any]) -> None:
         super().__init__(lifetime)
-        self._decoder = msgspec.msgpack.Decoder(result_type)
+        self._decoder = decoder
 
     def thaw(self, record: Record) -> Record | None:
-        if not isinstance(record, Result) or record.blob is None:
+        if not isinstance(record, Result) or record.blob is None or record.value is not None:
             return record
         try:
             record.value = self._decoder.decode(record.blob)
@@ -154,10 +186,7 @@ class _CallLoader:
             return Fetched(failed=dict.fromkeys(needs, error))
         now = self._clock.now()
         found: dict[Need, Record] = {
-            (key, self._table.name): Result(
-                symbol=key, source=self._table.name, as_of=now, fetched_at=now, blob=self._encoded(value)
-            )
-            for key, value in results.items()
+            (key, self._table.name): self._record(key, value, now) for key, value in results.items()
         }
         return Fetched(found=found, omitted=set(needs) - found.keys())
 
@@ -167,11 +196,19 @@ class _CallLoader:
         positional, named = self._arguments
         return dict.fromkeys(keys, self._evaluate(*positional, **named))
 
-    def _encoded(self, value: object) -> bytes:
+    def _record(self, key: str, value: object, now: float) -> Result:
+        """The result as whoever reads it later gets it: decoded from what is stored."""
+        name = self._table.name
         try:
-            return msgspec.msgpack.encode(value)
+            blob = msgspec.msgpack.encode(value)
         except TypeError as error:
-            raise UsageError(f"{self._table.name}: the result cannot be cached: {error}") from error
+            raise UsageError(f"{name}: the result cannot be cached: {error}") from error
+        try:
+            decoded = self._table.decoder.decode(blob)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            hint = "return what the annotation says"
+            raise UsageError(f"{name}: the result cannot be cached: {error}", hint=hint) from error
+        return Result(symbol=key, source=name, as_of=now, fetched_at=now, blob=blob, value=decoded)
 
 
 def _left_out(reading: Reading[Record]) -> bool:

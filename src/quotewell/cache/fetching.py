@@ -12,6 +12,8 @@ import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import msgspec
+
 from quotewell.cache.flights import Flight, Flights
 from quotewell.cache.leases import Leases
 from quotewell.cache.loading import Batch, Loader, Miss, by_table, miss_of
@@ -62,6 +64,8 @@ class Trip:
         self.oldest = -math.inf if max_age is None else began_at - max_age
         self.elsewhere: set[Need] = set()
         """Needs that another process is fetching."""
+        self.kept: set[Need] = set()
+        """Needs whose leases are kept from round to round, until there is an outcome."""
         self.misses: dict[Need, Miss] = {}
         self.begun: dict[Need, int] = {}
         """The revision at which the first fetch of each need began."""
@@ -101,10 +105,11 @@ class Fetcher:
             while trip.elsewhere and not self.stopped and self._clock.monotonic() < trip.deadline:
                 self._clock.sleep(_FOLLOW_SECONDS)
                 self._follow(trip)
-                free = self._leases.take(trip.elsewhere, self._lessee())
+                free = self._take(trip, trip.elsewhere)
                 if free:
                     # The other process ended without an outcome, or died: it is our turn.
                     trip.elsewhere -= free
+                    trip.kept |= free
                     self._rounds(trip, loader, free)
             reason = _CLOSED if self.stopped else "another process is still fetching it"
             self._give_up(trip, "timeout", reason, trip.elsewhere)
@@ -118,6 +123,13 @@ class Fetcher:
     # ------------------------------------------------------------------------------------------- rounds
 
     def _rounds(self, trip: Trip, loader: Loader, needs: Collection[Need]) -> None:
+        try:
+            self._ask_in_rounds(trip, loader, needs)
+        finally:
+            if trip.kept:
+                self._give_back(trip, trip.kept)
+
+    def _ask_in_rounds(self, trip: Trip, loader: Loader, needs: Collection[Need]) -> None:
         attempt = 0
         while (missing := trip.still_missing(needs)) and not self.stopped:
             batches = loader.batches(attempt, missing)
@@ -156,8 +168,9 @@ class Fetcher:
             raise errors[0]
 
     def _batch(self, trip: Trip, batch: Batch) -> None:
-        granted = self._leases.take(batch.needs, self._lessee())
+        granted = self._take(trip, batch.needs)
         trip.elsewhere |= set(batch.needs) - granted
+        missed: set[Need] = set()
         try:
             begun = self._store.rev()
             missing = granted - self._already_there(trip, granted, begun)
@@ -166,18 +179,48 @@ class Fetcher:
                 return
             for need in wanted:
                 trip.begun.setdefault(need, begun)
+            asked_at = self._clock.now()
             try:
                 fetched = batch.fetch(wanted, trip.lane, trip.deadline)
             except (ProviderError, CacheError) as error:  # a rate budget may be out of order, too
                 fetched = Fetched(failed=dict.fromkeys(wanted, error))
-            self._keep(trip, fetched, begun)
-            for need in missing - fetched.found.keys():
+            if self._leases.lost(wanted, holder=trip):
+                self._keep_late(trip, fetched, begun, asked_at)
+            else:
+                self._keep(trip, fetched, begun)
+            missed = missing - fetched.found.keys()
+            for need in missed:
                 trip.misses[need] = miss_of(need, batch.source, fetched, trip.misses.get(need))
+            # Nobody else is to ask the same before the next provider was asked, or the failure is stored.
+            trip.kept |= missed
         finally:
-            self._leases.give_back(granted, self._lessee())
+            self._give_back(trip, granted - missed)
 
     def _keep(self, trip: Trip, fetched: Fetched, begun: int) -> None:
         """Write through what a batch brought, asked or unasked, and publish what was asked."""
+        self._write(fetched, begun)
+        self._publish(trip, fetched.found)
+
+    def _keep_late(self, trip: Trip, fetched: Fetched, begun: int, asked_at: float) -> None:
+        """`_keep` what came after a lease had run out: another process may have fetched the same since.
+
+        It is stored as of the time at which it was asked for: whoever held the lease afterwards has asked
+        later, so that its values are the younger ones, however long our answer was on its way.
+        """
+        dated = {
+            need: msgspec.structs.replace(record, fetched_at=min(record.fetched_at or asked_at, asked_at))
+            for need, record in fetched.found.items()
+        }
+        newer = {
+            symbol
+            for symbol, record in self._store.load("history", fetched.closes).items()
+            if record.fetched_at is not None and record.fetched_at > asked_at
+        }
+        closes = {symbol: series for symbol, series in fetched.closes.items() if symbol not in newer}
+        self._write(msgspec.structs.replace(fetched, found=dated, closes=closes), begun)
+        self._publish(trip, fetched.found)
+
+    def _write(self, fetched: Fetched, begun: int) -> None:
         if fetched.closes:
             self._store.write_closes(list(fetched.closes.values()))
         records: dict[str, list[Record]] = {}
@@ -186,11 +229,13 @@ class Fetcher:
         for table, found in records.items():
             self._store.write(table, found, begun=begun)
             self._counters.add(table, "fetch", len(found))
+
+    def _publish(self, trip: Trip, found: Mapping[Need, Record]) -> None:
         self._flights.settle(
             trip.flight,
             {
                 need: self._reading(need, record, level="provider")
-                for need, record in fetched.found.items()
+                for need, record in found.items()
                 if need in trip.flight.needs
             },
         )
@@ -198,8 +243,13 @@ class Fetcher:
     # ------------------------------------------------------------------------------------------ failures
 
     def _fail(self, trip: Trip, missing: Mapping[Need, Miss | None]) -> None:
-        """Remember and publish the failures of what no round has brought."""
-        for table, keys in by_table(missing).items():
+        """Remember and publish the failures of what no round has brought.
+
+        Those whose lease was lost are not remembered: another process has asked, or asks, later than we did.
+        """
+        lost = self._leases.lost(trip.kept & missing.keys(), holder=trip)
+        overtaken = set() if trip.force else self._settle_from_level(trip, lost)
+        for table, keys in by_table(need for need in missing if need not in overtaken).items():
             now = self._store.rev()
             before = self._store.load(table, keys)
             failures = {
@@ -208,8 +258,9 @@ class Fetcher:
             }
             # Beside a refused price the border has stored the old one again: that write of our own came
             # after the fetch began, but must not make its failure look overtaken.
-            held_back = {key: failure for key, failure in failures.items() if failure.kind == "suspect"}
-            others = {key: failure for key, failure in failures.items() if key not in held_back}
+            ours = {key: failure for key, failure in failures.items() if (key, table) not in lost}
+            held_back = {key: failure for key, failure in ours.items() if failure.kind == "suspect"}
+            others = {key: failure for key, failure in ours.items() if key not in held_back}
             begun = min((trip.begun.get((key, table), now) for key in others), default=now)
             for rev, group in ((now, held_back), (begun, others)):
                 if group:
@@ -279,6 +330,13 @@ class Fetcher:
                     readings[key, table] = reading
         self._flights.settle(trip.flight, readings)
         return set(readings)
+
+    def _take(self, trip: Trip, needs: Collection[Need]) -> set[Need]:
+        return self._leases.take(needs, self._lessee(), until=trip.deadline, holder=trip)
+
+    def _give_back(self, trip: Trip, needs: Collection[Need]) -> None:
+        self._leases.give_back(needs, self._lessee(), holder=trip)
+        trip.kept.difference_update(list(needs))
 
     def _lessee(self) -> str:
         """In whose name leases are taken: this process's; among its own threads `flights` decides."""

@@ -94,7 +94,8 @@ class ReadThrough:
         self.counters = counters
         self._lease_seconds = lease_seconds
         self._flights = Flights(clock)
-        self._fetcher = Fetcher(store, Leases(coordinator, lease_seconds), self._flights, clock, counters)
+        leases = Leases(coordinator, lease_seconds, clock)
+        self._fetcher = Fetcher(store, leases, self._flights, clock, counters)
 
     def read(self, needs: Iterable[Need], loader: Loader, ask: Ask) -> dict[Need, Reading[Record]]:
         """Answer every need: a value, a stale value with the reason, or a reason.
