@@ -10,16 +10,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
 import msgspec
 
-from quotewell.cache.memory import FIGURES, HotFigure
+from quotewell.cache.memory import FIGURES
 from quotewell.cache.passing import Passing
 from quotewell.cache.readthrough import ReadThrough
 from quotewell.cache.reporting import StatsReporter
 from quotewell.cache.stats import CacheStats, Counters, DayStats
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
+from quotewell.figures import MOST_AT_HAND, GetValue, figure_reader, records_at_hand
 from quotewell.prefetch import PrefetchReport, outcome_of
 from quotewell.protocols import Clock, Coordinator, Lane, Pause
 from quotewell.providers.chain import Chain
@@ -28,35 +29,10 @@ from quotewell.records import FACETS, Facet, Freshness, Need, Quote, Reading, Re
 from quotewell.settings import Settings
 from quotewell.symbols import normalise
 
-__all__ = ["TICKER_FACETS", "GetValue", "TickerService"]
+__all__ = ["TICKER_FACETS", "TickerService"]
 
 TICKER_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend")
 """What `get_ticker_data` and `prefetch` bring for a symbol unless told otherwise."""
-
-
-_FEW = 1_000
-"""Figures are kept at hand of as many quotes as are asked for together, at most."""
-
-
-class GetValue(Protocol):
-    """One figure of a symbol: what `TickerService.get_price` and `get_beta` are.
-
-    Serves a stale value when none younger can be had, with a `StaleDataWarning` once a symbol.
-    """
-
-    def __call__(self, symbol: str, timeout: float | None = None, max_age: float | None = None) -> float:
-        """Get the figure.
-
-        Args:
-            symbol: Any spelling of a ticker.
-            timeout: Seconds to wait at most.
-            max_age: Accept no value that was fetched longer ago (seconds).
-
-        Raises:
-            DataUnavailable: There is no usable value, or none younger than `max_age`.
-            SymbolError: `symbol` cannot be a ticker.
-        """
-        ...
 
 
 class TickerService(Readers):
@@ -130,7 +106,9 @@ class TickerService(Readers):
         found: dict[str, Quote | None] = {}
         absent: Collection[str] = asked
         if max_age is None:
-            absent = self._hot_prices_of(asked, found)
+            absent = records_at_hand(
+                asked, self._hot_prices, self._monotonic(), cast("dict[str, Record]", found)
+            )
             if not absent:
                 return found
             # As they are spelled: what is no canonical symbol is no key, and is asked for below.
@@ -138,7 +116,7 @@ class TickerService(Readers):
             found = dict.fromkeys(asked) | found if found else dict.fromkeys(asked)
             found.update(fresh)
             absent = [symbol for symbol in absent if symbol not in fresh] if len(fresh) < len(absent) else ()
-            if len(fresh) <= _FEW:
+            if len(fresh) <= MOST_AT_HAND:
                 self._store.memory.heat_all("quote", fresh, self._store.poll_at)
         if absent:
             names = {symbol: normalise(symbol) for symbol in absent}
@@ -267,58 +245,9 @@ class TickerService(Readers):
 
     # ------------------------------------------------------------------------------------------- inside
 
-    def _hot_prices_of(self, symbols: list[str], found: dict[str, Quote | None]) -> list[str]:
-        """Put into `found` the quotes whose prices are at hand; return the other symbols."""
-        figures = self._hot_prices
-        if not figures:
-            return symbols
-        absent = []
-        monotonic = self._monotonic()
-        for symbol in symbols:
-            try:
-                figure = figures[symbol]
-                if monotonic < figure.until:
-                    figure.hits += 1
-                    found[symbol] = figure.record  # type: ignore[assignment]  # the figure of a quote
-                    continue
-            except KeyError:
-                pass
-            absent.append(symbol)
-        return absent
-
     def _figure_reader(self, facet: Facet) -> GetValue:
-        """A function, not a method: what a hit needs is at hand without looking up attributes."""
-        store, monotonic = self._store, self._monotonic
-        figures, look_further = store.memory.figures(facet), self._figure
-        refresh = _nothing if self.settings.offline else self._passing.request
-
-        def answers(figure: HotFigure) -> bool:
-            """Whether the figure answers on, though something has to be looked at."""
-            now, record = monotonic(), figure.record
-            until = record.fresh_until
-            if now >= store.poll_at:
-                return False
-            if now >= until:
-                until += record.grace
-                if now >= until:
-                    return False
-                if not figure.asked:
-                    figure.asked = refresh((record.symbol, facet))
-            figure.until = min(store.poll_at, until)
-            return True
-
-        def get(symbol: str, timeout: float | None = None, max_age: float | None = None) -> float:
-            if max_age is None:
-                try:
-                    figure = figures[symbol]
-                    if monotonic() < figure.until or answers(figure):
-                        figure.hits += 1
-                        return figure.value
-                except KeyError:
-                    pass  # not in memory, or spelled another way
-            return look_further(symbol, facet, timeout, max_age)
-
-        return get
+        refresh = _never if self.settings.offline else self._passing.request
+        return figure_reader(facet, self._store, self._clock, refresh=refresh, look_further=self._figure)
 
     def _figure(self, symbol: str, facet: Facet, timeout: float | None, max_age: float | None) -> float:
         """What is not at hand: look at what others have changed, then read all the way through."""
@@ -388,9 +317,9 @@ class TickerService(Readers):
         )
 
 
-def _nothing(need: Need) -> bool:
+def _never(need: Need) -> bool:
     del need
-    return True
+    return True  # as good as asked for: nothing will come, however often
 
 
 def _needs(what: Iterable[str | Need]) -> dict[Need, None]:
