@@ -20,6 +20,7 @@ from quotewell._version import __version__
 if TYPE_CHECKING:
     from quotewell.aio import AsyncTickerService
     from quotewell.cache.decorator import cached
+    from quotewell.cache.stats import CacheStats, DayStats
     from quotewell.errors import (
         CacheDegradedWarning,
         CacheError,
@@ -43,7 +44,9 @@ __all__ = [
     "AsyncTickerService",
     "CacheDegradedWarning",
     "CacheError",
+    "CacheStats",
     "DataUnavailable",
+    "DayStats",
     "Freshness",
     "ImportFailed",
     "Portfolio",
@@ -68,7 +71,9 @@ _HOMES = {
     "AsyncTickerService": "aio",
     "CacheDegradedWarning": "errors",
     "CacheError": "errors",
+    "CacheStats": "cache.stats",
     "DataUnavailable": "errors",
+    "DayStats": "cache.stats",
     "Freshness": "records",
     "ImportFailed": "errors",
     "Portfolio": "portfolio.portfolio",
