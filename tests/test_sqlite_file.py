@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from child_process import as_nobody, in_child
 from quotewell.cache import sqlite_faults, sqlite_file
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.cache.sqlite_faults import cache_error, is_damage, is_network_filesystem, set_aside
@@ -66,26 +67,6 @@ def sqlite_error(code: int, text: str = "what SQLite said") -> sqlite3.Error:
     error = sqlite3.OperationalError(text)
     error.sqlite_errorcode = code
     return error
-
-
-def in_child(function: Callable[[], Any], *, uid: int | None = None) -> str:
-    """What `function` returned, or the error that it raised, in a forked process."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            if uid is not None:
-                os.setuid(uid)
-            answer = f"returned {function()!r}"
-        except BaseException as error:  # noqa: BLE001  told to the parent
-            answer = f"raised {type(error).__name__}: {error}"
-        os.write(write_end, answer.encode()[:4000])
-        os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        answer = pipe.read().decode()
-    os.waitpid(pid, 0)
-    return answer
 
 
 # ---------------------------------------------------------------------------------------------- damage
@@ -361,11 +342,6 @@ def test_a_folder_that_exists_keeps_its_permissions(
     path.parent.chmod(0o755)
     open_level()
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
-
-
-def as_nobody(function: Callable[[], Any]) -> str:
-    """Run as a user whom permissions concern: they do not concern root."""
-    return in_child(function, uid=65534 if os.geteuid() == 0 else None)
 
 
 @pytest.fixture
@@ -677,6 +653,11 @@ def test_every_error_says_what_where_and_what_to_do(error: Exception, words: str
         (sqlite_error(sqlite3.SQLITE_FULL), False),
         (sqlite_error(sqlite3.SQLITE_BUSY), False),
         (OSError("disk"), False),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text"), True),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "a symbol of the caller's"), False),
+        (sqlite3.OperationalError("Could not decode to UTF-8 column 'symbol'"), True),
+        (sqlite_error(sqlite3.SQLITE_ERROR, "no such column: last"), True),
+        (sqlite_error(sqlite3.SQLITE_ERROR, "no such table: quote"), False),
     ],
 )
 def test_only_damage_lets_a_file_be_set_aside(error: Exception, damage: bool) -> None:

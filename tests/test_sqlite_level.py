@@ -13,7 +13,7 @@ import pytest
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.cache.sqlite_tables import in_chunks
-from quotewell.errors import CacheError
+from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Level
 from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, Quote, Result, Split
 from quotewell.testing import ManualClock
@@ -230,14 +230,15 @@ def test_nan_is_no_close(level: SqliteLevel) -> None:
     assert level.get_closes(["A", "B"]) == {"A": good}
 
 
-def test_events_edited_into_nonsense_are_a_cache_error(path: Path, level: SqliteLevel) -> None:
+def test_events_that_are_no_json_are_damage(path: Path, level: SqliteLevel) -> None:
     level.put_many("dividend", [Dividend(symbol="A", fetched_at=1.0)], begun=level.rev())
     connection = sqlite3.connect(path)
     connection.execute("update dividend set events = 'nonsense'")
     connection.commit()
     connection.close()
-    with pytest.raises(CacheError, match="cannot be stored or read"):
-        level.get_many("dividend", ["A"])
+    # As an error it would keep this process from its cache, whatever it asks for, for ever.
+    with pytest.warns(CacheDegradedWarning, match="JSON is malformed.* set aside"):
+        assert level.get_many("dividend", ["A"]) == {}
 
 
 def test_a_full_disk_is_a_cache_error_and_changes_nothing(level: SqliteLevel) -> None:

@@ -22,6 +22,7 @@ from quotewell.symbols import kind
 
 __all__ = [
     "DATA_DELAY",
+    "FUTURE_TOLERANCE",
     "LIFETIMES",
     "Assurance",
     "Judgement",
@@ -39,7 +40,8 @@ _MINUTE = 60.0
 _HOUR = 3600.0
 _DAY = 86400.0
 
-_FUTURE_TOLERANCE = 60.0
+FUTURE_TOLERANCE = 60.0
+"""Seconds in the future that a record may be dated; beyond, the clock was wrong when it was made."""
 _JITTER = 0.10
 _SECOND_OMISSION_AFTER = 30.0
 DATA_DELAY = 20 * _MINUTE
@@ -137,7 +139,7 @@ def judge(
         return Judgement(Freshness.NONE, 0.0)
     age = now - fetched_at
     otherwise = Freshness.STALE if age <= lifetime.on_error else Freshness.NONE
-    if record.invalidated or age < -_FUTURE_TOLERANCE:
+    if record.invalidated or age < -FUTURE_TOLERANCE:
         return Judgement(otherwise, 0.0)
     shortening = _shortening(record.symbol, facet)
     fresh_until, grace_until = _windows(facet, record, fetched_at, lifetime, sessions, shortening)
@@ -175,7 +177,7 @@ def assurance(
 
 
 def throttled(record: Record | None, now: float, *, retry: bool = False) -> bool:
-    """Whether the last failure is so recent that no new attempt is made yet.
+    """Whether the last failure is so recent that no new attempt is made yet; one from the future is not.
 
     Args:
         record: What is stored.
@@ -183,7 +185,7 @@ def throttled(record: Record | None, now: float, *, retry: bool = False) -> bool
         retry: Whether failures that pass by themselves are no reason to wait.
     """
     failure = record.failure if record is not None else None
-    if failure is None or now >= failure.retry_at:
+    if failure is None or now >= failure.retry_at or now < failure.last_at - FUTURE_TOLERANCE:
         return False
     return not (retry and failure.kind in _PASSING)
 

@@ -116,7 +116,8 @@ class Level(Protocol):
         """Store values; return the keys that were refused.
 
         A value replaces an older one (by `fetched_at`; equal replaces) and clears failure and soft
-        invalidation. Refused: a value older than the stored one, and a value whose fetch began (`begun`,
+        invalidation. Refused: a value older than the stored one (unless that is dated over a minute in the
+        future: the clock was wrong then), and a value whose fetch began (`begun`,
         from `rev()`) before the key's last invalidation or deletion. One transaction: all or nothing
         becomes durable.
         """

@@ -8,7 +8,7 @@ the reason as data.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -38,7 +38,8 @@ TICKER_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend")
 class TickerService(Readers):
     """The single source of truth for ticker data; made by `quotewell.open()`.
 
-    Thread-safe. A context manager: closing writes out and releases files.
+    Thread-safe. A context manager: closing writes out and releases files. Pickled, it carries its settings
+    without secrets, and is opened anew on arrival.
 
     Args:
         engine: The read-through engine over both cache levels.
@@ -47,6 +48,8 @@ class TickerService(Readers):
         clock: The time.
         counters: Event counts of the engine.
         settings: Timeouts, benchmark, and whether providers may be asked.
+        reopen: Makes an equal service of `settings` without their secrets, where a pickled one arrives;
+            None when `settings` alone do not tell how this one was made.
     """
 
     def __init__(
@@ -58,8 +61,10 @@ class TickerService(Readers):
         clock: Clock,
         counters: Counters,
         settings: Settings,
+        reopen: Callable[[Settings], TickerService] | None = None,
     ) -> None:
         super().__init__(engine=engine, chain=chain, clock=clock, settings=settings)
+        self._reopen = reopen
         self._chain = chain
         self._coordinator = coordinator
         self._reporter = StatsReporter(engine.store, counters, coordinator, clock, lambda: chain.requests)
@@ -242,6 +247,12 @@ class TickerService(Readers):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Callable[[Settings], TickerService], tuple[Settings]]:
+        if self._reopen is None:
+            text = "a ticker service with a clock, providers or stores of its own cannot be pickled"
+            raise TypeError(f"{text}; make it where it is used")
+        return self._reopen, (self.settings.without_secrets(),)
 
     # ------------------------------------------------------------------------------------------- inside
 

@@ -19,6 +19,8 @@ __all__ = ["Settings", "load_settings"]
 
 _PREFIX = "QUOTEWELL_"
 _SECRETS = frozenset({"fmp_api_key", "cache_url"})
+_HARMLESS = ("", "memory://")
+_WITHHELD = "withheld"
 _PLAIN_NAMES = {"FMP_API_KEY": "fmp_api_key"}
 _NOT_FIELDS = frozenset({"QUOTEWELL_CONFIG"})
 
@@ -96,6 +98,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
         from platformdirs import user_cache_path  # noqa: PLC0415  only when no folder is set
 
         return user_cache_path("quotewell", appauthor=False)
+
+    def without_secrets(self) -> Settings:
+        """The same with a mark in place of each secret, for `with_secrets`, and with absolute folders."""
+        marks = {name: _WITHHELD for name in _SECRETS if (getattr(self, name) or "") not in _HARMLESS}
+        folders = {
+            name: folder.expanduser().absolute()
+            for name in ("cache_dir", "files_dir")
+            if (folder := getattr(self, name)) is not None
+        }
+        return msgspec.structs.replace(self, **marks, **folders)
+
+    def with_secrets(self, environment: Mapping[str, str] | None = None) -> Settings:
+        """Put this process's secrets, from environment or config file, in the place of marks.
+
+        Raises:
+            UsageError: There is no `cache_url` here, or the config file is unreadable.
+        """
+        withheld = [name for name in _SECRETS if getattr(self, name) == _WITHHELD]
+        if not withheld:
+            return self
+        here = load_settings(environment=environment)
+        if "cache_url" in withheld and here.cache_url is None:
+            raise UsageError(
+                "cache_url: the settings came without it, for it may hold a password",
+                hint="set QUOTEWELL_CACHE_URL",
+            )
+        return msgspec.structs.replace(self, **{name: getattr(here, name) for name in withheld})
 
 
 _DEFAULTS = Settings()

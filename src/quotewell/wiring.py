@@ -24,6 +24,9 @@ from quotewell.settings import Settings, load_settings
 
 __all__ = ["connect", "open"]
 
+_QUICK = 0.1
+"""Seconds to wait for a lock on the way of a look-up."""
+
 
 def open(**arguments: Any) -> TickerService:
     """Open the ticker service.
@@ -55,6 +58,7 @@ def connect(
         providers: Instead of those that the settings name.
         stores: Persistent level and coordinator instead of those that the settings name.
     """
+    own = clock is not None or providers is not None or stores is not None
     clock = SystemClock() if clock is None else clock
     level, coordinator = _stores(settings, clock) if stores is None else stores
     table = lifetimes(settings.lifetimes)
@@ -71,8 +75,22 @@ def connect(
     else:
         chain = Chain.of(providers, clock)
     return TickerService(
-        engine=engine, chain=chain, coordinator=coordinator, clock=clock, counters=counters, settings=settings
+        engine=engine,
+        chain=chain,
+        coordinator=coordinator,
+        clock=clock,
+        counters=counters,
+        settings=settings,
+        reopen=None if own else _reopen,
     )
+
+
+def _reopen(settings: Settings) -> TickerService:
+    """What a pickled service is unpickled with; secrets come from the environment it arrives in.
+
+    Without a key there, FMP is left out, as when opening.
+    """
+    return connect(settings.with_secrets())
 
 
 class _MarketPolicy(TablePolicy):
@@ -111,13 +129,7 @@ def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
         # The rest may hold a password, and so may a text without a scheme.
         scheme = url.partition("://")[0] if "://" in url else ""
         raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint="memory:// or leave it unset")
-    folder = settings.cache_folder
-    try:
-        return _on_disk(folder, clock)
-    except CacheError as error:
-        text = f"{error}; this process keeps its values in memory alone"
-        warnings.warn(text, CacheDegradedWarning, stacklevel=4)
-        return _in_memory(clock)
+    return _on_disk(settings.cache_folder, clock)
 
 
 def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
@@ -130,8 +142,30 @@ def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
 def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
     from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
     from quotewell.coordination.sqlite import SqliteCoordinator  # noqa: PLC0415  likewise
+    from quotewell.coordination.standby import StandbyCoordinator  # noqa: PLC0415  likewise
 
-    return SqliteLevel(folder / "cache.db", clock), SqliteCoordinator(folder / "state.db", clock)
+    def reopened() -> Level:
+        # A look-up that finds the file still locked must not wait long for it.
+        SqliteLevel(folder / "cache.db", clock, timeout=_QUICK).close()
+        return SqliteLevel(folder / "cache.db", clock)
+
+    told = False
+    try:
+        level: Level = SqliteLevel(folder / "cache.db", clock)
+    except CacheError as error:
+        from quotewell.cache.late_level import LateLevel  # noqa: PLC0415  only then
+
+        told = True
+        text = f"{error}; this process keeps its values in memory alone until it can be used"
+        warnings.warn(text, CacheDegradedWarning, stacklevel=5)
+        level = LateLevel(reopened, clock)
+    coordinator = StandbyCoordinator(lambda: SqliteCoordinator(folder / "state.db", clock), clock)
+    if coordinator.first_error is not None:
+        if not told:
+            text = f"{coordinator.first_error}; rate limits and leases are this process's alone until it can"
+            warnings.warn(f"{text} be used", CacheDegradedWarning, stacklevel=5)
+        coordinator.told = True
+    return level, coordinator
 
 
 def _provider_makers(

@@ -14,13 +14,29 @@ import pytest
 
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
-from quotewell.errors import UsageError
+from quotewell.coordination.standby import StandbyCoordinator
+from quotewell.errors import CacheError, UsageError
 from quotewell.protocols import Coordinator, Lane, Limit, Pause
 from quotewell.testing import ManualClock
+
+
+def never() -> Coordinator:
+    raise CacheError("locked for ever")
+
+
+def alone(clock: ManualClock) -> Coordinator:
+    coordinator = StandbyCoordinator(never, clock)
+    coordinator.told = True
+    return coordinator
+
 
 COORDINATORS: dict[str, Callable[[Path, ManualClock], Coordinator]] = {
     "local": lambda _, clock: LocalCoordinator(clock),
     "sqlite": lambda folder, clock: SqliteCoordinator(folder / "state.db", clock),
+    "standby": lambda folder, clock: StandbyCoordinator(
+        lambda: SqliteCoordinator(folder / "state.db", clock), clock
+    ),
+    "standby, alone": lambda _, clock: alone(clock),
 }
 NOON = 20_000 * 86_400.0 + 43_200.0
 DAY = 86_400.0

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quotewell.cache.codec import record_type, stored_fields
+from quotewell.cache.late_level import LateLevel
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.sqlite import SqliteLevel
-from quotewell.errors import UsageError
+from quotewell.errors import CacheError, UsageError
 from quotewell.protocols import Level
 from quotewell.records import (
     FACETS,
@@ -37,9 +38,24 @@ from quotewell.records import (
 )
 from quotewell.testing import ManualClock
 
+
+def never() -> Level:
+    raise CacheError("locked for ever")
+
+
+def opened_late(folder: Path, clock: ManualClock) -> Level:
+    level = LateLevel(lambda: SqliteLevel(folder / "cache.db", clock), clock)
+    clock.advance(5.0)
+    level.changes_since(0)
+    assert level.name == "sqlite"
+    return level
+
+
 LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
     "memory": lambda _, clock: MemoryLevel(clock),
     "sqlite": lambda folder, clock: SqliteLevel(folder / "cache.db", clock),
+    "late, waiting": lambda _, clock: LateLevel(never, clock),
+    "late, there": opened_late,
 }
 TABLES = [*FACETS, "result:mine"]
 HOUR = 3600.0
@@ -230,6 +246,16 @@ def test_the_younger_value_wins(level: Level, fetched_at: float, wins: bool) -> 
     stored = get(level)
     assert isinstance(stored, Quote)
     assert stored.last == (2.0 if wins else 1.0)
+
+
+@pytest.mark.parametrize("others", [0, 300])
+def test_a_value_dated_in_the_future_is_replaced(level: Level, clock: ManualClock, others: int) -> None:
+    """Else nothing could be cached until then, once a clock that was wrong has been put right."""
+    level.put_many("quote", [quote("A", clock.now() + HOUR), quote("B", clock.now() + 59.0)], begun=0)
+    now = [quote(symbol, clock.now(), 2.0) for symbol in ("A", "B", *(f"S{n}" for n in range(others)))]
+    assert level.put_many("quote", now, begun=level.rev()) == {"B"}
+    [stored] = level.get_many("quote", ["A"]).values()
+    assert (stored.fetched_at, getattr(stored, "last", 0)) == (clock.now(), 2.0)
 
 
 def test_only_the_older_of_a_batch_are_refused(level: Level) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from quotewell.cache.codec import bare, record_type
+from quotewell.freshness import FUTURE_TOLERANCE
 from quotewell.protocols import Changes, Clock, LevelStats
 from quotewell.records import Closes, Failure, Record
 
@@ -79,10 +80,11 @@ class MemoryLevel:
                 return set()
             self._rev += 1
             withdrawn = self._withdrawn(table, begun)
+            latest = self._clock.now() + FUTURE_TOLERANCE
             refused: set[str] = set()
             for record in records:
                 key = record.symbol
-                if withdrawn is None or key in withdrawn or not _newer(record, rows.get(key)):
+                if withdrawn is None or key in withdrawn or not _newer(record, rows.get(key), latest):
                     refused.add(key)
                     continue
                 stored = bare(record)
@@ -223,10 +225,11 @@ class MemoryLevel:
         return withdrawn
 
 
-def _newer(record: Record, row: _Row | None) -> bool:
+def _newer(record: Record, row: _Row | None, latest: float) -> bool:
+    """Whether a value may replace what is stored; always if that is dated after `latest`."""
     if record.fetched_at is None:
         return False
-    return row is None or record.fetched_at >= _fetched_at(row)
+    return row is None or record.fetched_at >= _fetched_at(row) or _fetched_at(row) > latest
 
 
 def _fetched_at(row: _Row) -> float:

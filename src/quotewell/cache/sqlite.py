@@ -13,6 +13,7 @@ from quotewell.cache.sqlite_closes import delete_closes, read_closes, write_clos
 from quotewell.cache.sqlite_file import SqliteFile
 from quotewell.cache.sqlite_schema import CACHE_SCHEMA
 from quotewell.cache.sqlite_tables import ROWS_AT_ONCE, TableSql, in_chunks, scope_of, table_sql
+from quotewell.freshness import FUTURE_TOLERANCE
 from quotewell.protocols import Changes, Clock, LevelStats
 from quotewell.records import FACETS, Closes, Failure, Record
 
@@ -87,6 +88,10 @@ class SqliteLevel:
             ]
             rows = sql.write_row(accepted, rev, "".join(scope))
             stored = _upsert(connection, sql, rows)
+            if stored < len(rows):
+                keys = [record.symbol for record in accepted]
+                if _undate(connection, sql, scope, keys, self._clock.now() + FUTURE_TOLERANCE):
+                    stored = _upsert(connection, sql, rows)
             connection.execute(sql.clear_state, (*scope, rev))
             if stored == len(records):
                 return set()
@@ -252,6 +257,16 @@ def _read_many(
         if key in records:
             set_state(records[key], *state)
     return records
+
+
+def _undate(
+    connection: sqlite3.Connection, sql: TableSql, scope: tuple[str, ...], keys: list[str], instant: float
+) -> int:
+    """Let values replace those dated after `instant`: the clock was wrong when these were made."""
+    return sum(
+        connection.execute(sql.undate.format(keys=marks), (*scope, *chunk, instant)).rowcount
+        for marks, chunk in in_chunks(keys)
+    )
 
 
 def _withdrawn(connection: sqlite3.Connection, table: str, begun: int) -> set[str] | None:

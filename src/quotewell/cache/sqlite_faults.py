@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from quotewell.errors import CacheError
 
 try:
@@ -27,6 +29,7 @@ __all__ = [
     "is_meeting",
     "is_network_filesystem",
     "set_aside",
+    "wait_for_renaming",
 ]
 
 FileIdentity = tuple[int, int]
@@ -41,7 +44,10 @@ _NETWORK_FILESYSTEMS = frozenset(
         *(f"fuse.{name}" for name in _FUSE),
     )
 )
+_NO_TEXT = "Could not decode to UTF-8"
+_MEETINGS = (sqlite3.SQLITE_IOERR_DELETE_NOENT, sqlite3.SQLITE_IOERR_FSTAT)
 _PRIMARY_CODE = 0xFF
+_SCHEMA_DAMAGED = ("no such column", "has no column named", "ON CONFLICT clause does not match")
 _WORDS = {
     sqlite3.SQLITE_BUSY: (
         "it is locked by another process",
@@ -84,10 +90,18 @@ def cache_error(path: Path, error: Exception) -> CacheError:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error means that the file is not, or no longer, a readable database."""
+    """Whether an error means that the file is not, or no longer, a readable database.
+
+    Bytes that have changed may leave a database that SQLite reads, but with text that is none, or with a
+    schema that has lost a column.
+    """
+    if isinstance(error, (UnicodeDecodeError, msgspec.DecodeError)):
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return False
+        return isinstance(error, sqlite3.OperationalError) and str(error).startswith(_NO_TEXT)
+    if code == sqlite3.SQLITE_ERROR:
+        return any(words in str(error) for words in _SCHEMA_DAMAGED)
     if code == sqlite3.SQLITE_IOERR_SHORT_READ:
         return True
     return code & _PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -100,8 +114,8 @@ def is_busy(error: Exception) -> bool:
 
 
 def is_meeting(error: Exception) -> bool:
-    """Whether an error means that two processes opened the file at the same moment; trying again helps."""
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_DELETE_NOENT
+    """Whether two processes opened the file, or one renamed it, at the same moment; trying again helps."""
+    return getattr(error, "sqlite_errorcode", None) in _MEETINGS
 
 
 def is_emptied(error: Exception) -> bool:
@@ -144,6 +158,12 @@ def set_aside(path: Path, identity: FileIdentity, now: float) -> Path | None:
             if source.exists():
                 source.rename(target.with_name(target.name + suffix))
         return target
+
+
+def wait_for_renaming(path: Path) -> None:
+    """Return when no other process is setting `path` aside."""
+    with _folder_locked(path):
+        pass
 
 
 @contextmanager

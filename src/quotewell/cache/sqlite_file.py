@@ -30,6 +30,7 @@ from quotewell.cache.sqlite_faults import (
     is_meeting,
     is_network_filesystem,
     set_aside,
+    wait_for_renaming,
 )
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Clock
@@ -211,11 +212,14 @@ class SqliteFile:
                 connections = self._connections()
                 return use(connections)
             except _UNREADABLE as error:
-                if last or connections is None or not (is_damage(error) or is_emptied(error)):
+                again = is_damage(error) or is_emptied(error) or is_meeting(error)
+                if last or connections is None or not again:
                     raise cache_error(self.path, error) from error
                 self._forget(connections)
                 if is_damage(error):
-                    self._replace(connections.identity, error)
+                    # No other thread may open what is just being renamed.
+                    with self._processes[os.getpid()].lock:
+                        self._replace(connections.identity, error)
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _connections(self) -> _Connections:
@@ -247,12 +251,14 @@ class SqliteFile:
             identity = self._made()
             try:
                 return _Connections(self.path, identity, self._connect, self._prepared())
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if attempt + 1 == _OPEN_ATTEMPTS:
                     raise
                 if is_damage(error):
                     self._replace(identity, error)
-                elif not is_meeting(error):
+                elif is_meeting(error):
+                    wait_for_renaming(self.path)
+                else:
                     raise
         raise AssertionError("unreachable")  # pragma: no cover
 
