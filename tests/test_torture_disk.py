@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,15 +130,14 @@ def test_a_file_system_mounted_read_only_costs_no_answer(disk: Path, market: Mar
 
 
 @pytest.fixture
-def folder_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder_of_nobody() -> Iterator[Path]:
     """A folder of the user whom permissions concern, in a place that this user can reach."""
-    base = tmp_path_factory.mktemp("of-nobody")
-    for parent in (base, base.parent, base.parent.parent):
-        parent.chmod(0o755)
-    if os.geteuid() == 0:
-        os.chown(base, NOBODY, -1)
-    yield base
-    base.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="of-nobody-") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, -1)
+        yield folder
+        folder.chmod(0o755)
 
 
 def permitted(folder: Path, *, write: bool) -> None:
