@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine_parts import service_on
+from engine_parts import fetches_ended, service_on
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.cache.store import Store
@@ -42,6 +42,7 @@ class Pair:
             ending.enter_context(service_on((level(), leases), clock, self.provider)) for _ in range(2)
         )
         self.asking.get_price("AAPL")
+        fetches_ended()  # else the other finds a lease that is about to be given back, and waits for it
         self.provider.prices["AAPL"] = NEW
         clock.advance(1.0)
         assert self.asking.get_price("AAPL") == OLD, "it has looked, and believes memory from now on"
