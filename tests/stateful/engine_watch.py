@@ -191,7 +191,8 @@ class Watch:
                 enough = enough and self.now - before.stored.at <= max_age
             if need in self.asked and not force:
                 assert not (before.quiet if grace else before.quiet_for_all), "it failed a moment ago"
-                assert not enough or before.freshness == Freshness.GRACE, "it was fresh"
+                its_own = need[0] in self._view.private  # newer than what is stored, and perhaps not fresh
+                assert its_own or not enough or before.freshness == Freshness.GRACE, "it was fresh"
             must = force or before.freshness < Freshness.FRESH or not enough
             certain = before.settled and not before.tried and need[0] not in self._view.private
             if must and self._may_ask and (certain or force):
