@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import exchange_calendars
 import pytest
 
-from engine_parts import in_threads, service_on
+from engine_parts import fetches_ended, in_threads, service_on
 from quotewell import sessions as sessions_module
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.calendars import Schedule, Session, Sessions, new_york_sessions
@@ -211,6 +211,7 @@ def test_a_service_judges_its_quotes_by_them(stores: Stores, clock: ManualClock)
         assert provider.requests == 1
         clock.advance(10 * MINUTE)
         tickers.get_price("AAPL")
+        fetches_ended()  # it was in its grace window
         assert provider.requests == 2
 
 

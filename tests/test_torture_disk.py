@@ -254,7 +254,7 @@ def test_a_service_waits_for_locked_files_only_once(tmp_path: Path) -> None:
             market.check(tickers)
             let_go()
             heals(market, tickers, tmp_path)
-    assert_told_once(told, "locked by another process")
+    assert_told_once(told, "it is locked")
 
 
 def test_the_tests_above_see_it_when_nothing_is_tried_again(

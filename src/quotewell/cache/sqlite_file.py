@@ -94,7 +94,7 @@ class _Connections:
 
     def write(self, operation: Callable[[sqlite3.Connection], T], timeout: float) -> T:
         if not self._write_lock.acquire(timeout=timeout):
-            text = f"{self._path}: another thread has been writing for more than {timeout:g} s"
+            text = f"{self._path}: it is locked: another thread has been busy with it for {timeout:g} s"
             raise CacheError(text, hint="try again")
         try:
             if self._writer is None:
