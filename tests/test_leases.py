@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 
 import pytest
 
+from engine_parts import LONGEST_WAIT, Errand
 from quotewell.cache.leases import Leases
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.coordination.local import LocalCoordinator
@@ -101,6 +103,34 @@ def test_at_the_end_all_that_is_held_is_given_back_in_silence(
     assert Leases(coordinator, SECONDS, clock).take([A, B, ("C", "quote")], "four") == {A, ("C", "quote")}
     coordinator.broken = True
     leases.give_back([A], "one")  # a warning would be an error here
+
+
+class SlowCoordinator(LocalCoordinator):
+    """Holds the first release back until `gate` opens, and then is too late: it is closed."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.asked = threading.Event()
+        self.gate = threading.Event()
+
+    def release(self, keys: Collection[str], token: str) -> None:
+        if not self.asked.is_set():
+            self.asked.set()
+            assert self.gate.wait(LONGEST_WAIT)
+            raise CacheError("state.db: the cache is closed")
+        super().release(keys, token)
+
+
+def test_the_end_in_the_middle_of_giving_back_leaves_no_lease(clock: ManualClock) -> None:
+    coordinator = SlowCoordinator(clock)
+    leases = Leases(coordinator, SECONDS, clock)
+    leases.take([A], "one", until=-1.0)
+    giving_back = Errand(lambda: leases.give_back([A], "one"))
+    assert coordinator.asked.wait(LONGEST_WAIT)
+    leases.end()
+    coordinator.gate.set()
+    giving_back.result()
+    assert Leases(coordinator, SECONDS, clock).take([A], "two", until=-1.0) == {A}
 
 
 def test_the_service_goes_on_without_its_coordinator(clock: ManualClock) -> None:

@@ -120,16 +120,20 @@ class Leases:
 
     def _release(self, names: Collection[str], token: str) -> None:
         with self._changed:
-            for name in names:
-                self._held.pop(name, None)
-            if not self._held:
-                self._changed.notify_all()
-        if not names:
-            return
+            holders = {name: held.holder for name in names if (held := self._held.get(name)) is not None}
         try:
-            self._coordinator.release(names, token)
+            if names:
+                self._coordinator.release(names, token)
         except CacheError as error:
             self._go_without(error)
+        # Only now: `end` gives back what it finds here, and after it the coordinator is closed.
+        with self._changed:
+            for name, holder in holders.items():
+                held = self._held.get(name)
+                if held is not None and held.token == token and held.holder is holder:
+                    del self._held[name]
+            if not self._held:
+                self._changed.notify_all()
 
     # ------------------------------------------------------------------------------------------ renewal
 
