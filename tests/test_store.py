@@ -152,6 +152,16 @@ def test_deletion_of_a_table_by_another_empties_memory(
     assert len(store.memory) == 0
 
 
+def test_what_the_level_has_no_more_goes_from_memory_before_the_next_poll(store: Store, other: Store) -> None:
+    write(store, fx(ManualClock()))
+    store.sync()
+    other.invalidate("fx", None, hard=True)
+    assert store.sync() is None, "too early to ask"
+    assert in_memory(store) == 1.0
+    assert store.load("fx", [EUR]) == {}
+    assert in_memory(store) is None
+
+
 def test_a_write_after_one_of_another_is_read_again(store: Store, other: Store, clock: ManualClock) -> None:
     """The two revisions cannot be told apart: skipping the poll would skip the other's change."""
     write(store, fx(clock, 1.1))

@@ -232,12 +232,12 @@ class SqliteEngine(Engine):
         shutil.rmtree(self.folder)
 
 
-def effort(examples: int, steps: int, *, derandomize: bool = True) -> settings:
+def effort(examples: int, steps: int) -> settings:
     return settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
-        derandomize=derandomize,
+        derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
 
@@ -255,6 +255,6 @@ TestMemoryEngine.settings = effort(300, 40)
 TestSqliteEngine = SqliteEngine.TestCase
 TestSqliteEngine.settings = effort(100, 40)
 TestMemoryEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(MemoryEngineAtLength.TestCase))
-TestMemoryEngineAtLength.settings = effort(3000, 80, derandomize=False)
+TestMemoryEngineAtLength.settings = effort(2000, 80)
 TestSqliteEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(SqliteEngineAtLength.TestCase))
-TestSqliteEngineAtLength.settings = effort(1000, 80, derandomize=False)
+TestSqliteEngineAtLength.settings = effort(600, 80)

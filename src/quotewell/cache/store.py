@@ -133,6 +133,9 @@ class Store:
             self._degrade(error)
             return self._from_memory(table, keys)
         unstored = self._newer_unstored(table, keys, records)
+        if len(records) < len(keys):
+            # Deleted by another process, of which the next poll would have told.
+            self.memory.drop(table, [key for key in keys if key not in records and key not in unstored])
         if not unstored:
             return self._admit(table, records, withdrawals)
         stored = {key: record for key, record in records.items() if key not in unstored}
