@@ -24,6 +24,8 @@ __all__ = ["Store", "TablePolicy"]
 _POLL_SECONDS = 0.05
 _CLOCK_STEP_SECONDS = 5.0
 _RETRY_LEVEL_SECONDS = 5.0
+_ROUNDING = 1e-6
+"""Seconds by which differences of epoch seconds may be off."""
 
 
 class TablePolicy:
@@ -79,8 +81,6 @@ class Store:
         self._withdrawals = 0
         """How often something in memory was found, or made, out of date; see `_admit`."""
         self._admission = threading.Lock()
-        self._shared_grace: dict[float, float] = {}
-        """The few lengths that grace has, so that each is one object however many records have it."""
         self._unstored: dict[str, set[str]] = {}
         """Keys by table of what the persistent level did not take, and memory has."""
 
@@ -294,7 +294,9 @@ class Store:
             if record.failure is not None and throttled(record, wall):
                 # Beyond that, somebody has to be asked again.
                 grace = max(0.0, min(grace, record.failure.retry_at - judgement.fresh_until))
-            record.grace = self._shared_grace.setdefault(grace, grace)
+            full = self.policies[table].lifetime.grace
+            # Nearly all have the full length or none: each is one object, however many records have it.
+            record.grace = full if abs(grace - full) < _ROUNDING else (grace or 0.0)
 
     def _withdraw(self, table: str, keys: Collection[str] | None) -> None:
         with self._admission:
