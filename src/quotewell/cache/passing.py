@@ -17,6 +17,7 @@ from quotewell.records import Need
 __all__ = ["Passing", "RefreshThread"]
 
 Refresh = Callable[[list[Need]], None]
+_LOOK_SECONDS = 0.02
 
 
 class Passing:
@@ -82,7 +83,12 @@ class RefreshThread(threading.Thread):
         """Wait until all that was wanted so far is on its way; False when `timeout` seconds have passed."""
         reached = threading.Event()
         self._wanted.put(reached)
-        return reached.wait(timeout)
+        left = timeout
+        while self.is_alive() and left > 0.0:  # it may be about to end, and then does no more
+            if reached.wait(_LOOK_SECONDS):
+                return True
+            left -= _LOOK_SECONDS
+        return not self.is_alive()
 
     def run(self) -> None:
         """Until None is wanted."""
