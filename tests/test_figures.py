@@ -89,12 +89,12 @@ def test_no_figure_outlives_a_clock_step() -> None:
 
 def test_hits_of_figures_are_hits_of_their_records() -> None:
     memory = heated(A=1.0, B=2.0)
-    memory.figures("quote")["A"].hits = 3
+    memory.figures("quote")["A"].hits = 3.0
     assert memory.hits("quote") == 3
-    memory.figures("quote")["A"].hits = 2
-    memory.figures("quote")["B"].hits = 1
+    memory.figures("quote")["A"].hits = 2.0
+    memory.figures("quote")["B"].hits = 1.0
     assert memory.usage() == {"A": 5, "B": 1}
-    memory.figures("quote")["A"].hits = 1
+    memory.figures("quote")["A"].hits = 1.0
     memory.drop("quote", None)
     assert memory.hits("quote") == 7
     assert memory.usage() == {"A": 1}

@@ -69,7 +69,7 @@ def figure_reader(
     def otherwise(symbol: str, timeout: float | None, max_age: float | None) -> float:
         figure = figures.get(symbol) if max_age is None else None
         if figure is not None and _answers_on(figure, facet, store.poll_at, monotonic(), refresh):
-            figure.hits += 1
+            figure.hits += 1.0
             return figure.value
         return look_further(symbol, facet, timeout, max_age)
 
@@ -79,7 +79,7 @@ def figure_reader(
             try:
                 figure = figures[symbol]
                 if monotonic() < figure.until:
-                    figure.hits += 1
+                    figure.hits += 1.0
                     return figure.value
             except KeyError:
                 pass  # not in memory, or spelled another way
@@ -117,7 +117,7 @@ def records_at_hand(
         try:
             figure = figures[symbol]
             if monotonic < figure.until:
-                figure.hits += 1
+                figure.hits += 1.0
                 found[symbol] = figure.record
                 continue
         except KeyError:

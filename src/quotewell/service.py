@@ -269,7 +269,7 @@ class TickerService(Readers):
             if record is not None and self._monotonic() < record.fresh_until:
                 figure = memory.heat(facet, symbol)
                 if figure is not None:
-                    figure.hits += 1
+                    figure.hits += 1.0
                     return figure.value
         record = self._required(symbol, facet, timeout, max_age)
         value: float | None = getattr(record, FIGURES[facet])

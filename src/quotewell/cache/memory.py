@@ -32,8 +32,8 @@ class HotFigure:
     def __init__(self, record: Record, value: float) -> None:
         self.record = record
         self.value = value
-        self.hits = 0
-        """To be added to those of the record."""
+        self.hits = 0.0
+        """To be added to those of the record. A float: CPython adds to one without allocating."""
         self.until = 0.0
         """Monotonic seconds until which it answers."""
         self.asked = record.failure is not None
@@ -236,8 +236,8 @@ class MemoryCache:
 
 
 def _hand_over_hits(figure: HotFigure) -> None:
-    hits, figure.hits = figure.hits, 0
-    figure.record.hits += hits
+    hits, figure.hits = figure.hits, 0.0
+    figure.record.hits += int(hits)
 
 
 def _weight(table: str, records: Collection[Record]) -> int:
