@@ -61,7 +61,7 @@ def test_memory_serves_until_the_wanted_level_can_be_opened(
     assert opener.attempts == 0
     clock.advance(0.001)
     changes = level.changes_since(1)
-    assert (changes.rev, changes.keys) == (opener.wanted.rev(), None)  # the store drops its memory
+    assert (changes.rev, changes.keys, changes.rebuilt) == (opener.wanted.rev(), {}, True)
     assert level.keys("quote") == ["B"]
     assert level.name == "wanted"
     assert level.changes_since(changes.rev).keys == {}

@@ -79,6 +79,11 @@ class Changes(msgspec.Struct, frozen=True):
     """The store's revision now; ask `changes_since` with it next time."""
     keys: Mapping[str, Collection[str]] | None
     """Table to changed keys (written, invalidated or deleted); None: too far behind, drop everything."""
+    rebuilt: bool = False
+    """The store is another than the one that had the revision: damaged and built anew, or opened late.
+
+    Then `keys` are those that were invalidated or deleted in the new one.
+    """
 
 
 class LevelStats(msgspec.Struct, frozen=True):

@@ -488,8 +488,14 @@ def test_refused_writes_change_no_key(level: Level) -> None:
     assert changed(level, rev) == {}
 
 
-def test_a_revision_of_the_future_means_drop_everything(level: Level) -> None:
-    put(level, quote())
+def test_a_revision_that_the_store_never_had_tells_of_another_store(level: Level) -> None:
+    put(level, quote("A"), quote("B"))
+    level.invalidate_many("quote", ["A"])
+    level.delete_many("profile", ["C"])
+    changes = level.changes_since(level.rev() + 1)
+    assert (changes.rebuilt, changes.keys) == (True, {"quote": {"A"}, "profile": {"C"}})
+    assert not level.changes_since(level.rev()).rebuilt
+    level.invalidate_many("quote", None)
     assert changed(level, level.rev() + 1) is None
 
 

@@ -18,8 +18,8 @@ _RETRY_SECONDS = 5.0
 class LateLevel:
     """A `protocols.Level` that tries every few seconds to become the one that is wanted.
 
-    It does so only where the store asks for changes, and answers that everything has changed: what the
-    memory levels hold is then read, or fetched, anew, for others may have invalidated it meanwhile.
+    It does so only where the store asks for changes, and answers that it is another store now: what memory
+    holds is then read, or fetched, anew, for others may have invalidated it meanwhile.
 
     Args:
         open_wanted: Opens the wanted level, and gives up soon when it cannot; raises `CacheError`.
@@ -65,9 +65,9 @@ class LateLevel:
         return self._level.delete_many(table, keys)
 
     def changes_since(self, rev: int) -> Changes:
-        """See `protocols.Level`; everything, when the wanted level could be opened now."""
+        """See `protocols.Level`; `rebuilt`, when the wanted level could be opened now."""
         if not self._opened and self._opens_now():
-            return Changes(self._level.rev(), None)
+            return Changes(self._level.rev(), {}, rebuilt=True)
         return self._level.changes_since(rev)
 
     def get_closes(self, symbols: Collection[str]) -> dict[str, Closes]:

@@ -83,6 +83,10 @@ class MemoryCache:
         table = self._tables.get(name)
         return self._tables.setdefault(name, {}) if table is None else table
 
+    def tables(self) -> list[str]:
+        """The names of all tables that were ever asked for."""
+        return list(self._tables)
+
     def figures(self, table: str) -> dict[str, HotFigure]:
         """The live dict of a table's figures; always the same object. Only read it."""
         return self._figures[table]

@@ -137,17 +137,22 @@ class MemoryLevel:
         with self._lock:
             if rev == self._rev:
                 return Changes(rev, {})
+            rebuilt = rev > self._rev
+            if rebuilt:
+                rev = 0
             news = [entry for entry in self._log if entry.rev > rev]
-            if rev > self._rev or rev < self._forgotten_rev or any(entry.whole_table_gone for entry in news):
+            whole = any(entry.whole_table_gone or (rebuilt and entry.key is None) for entry in news)
+            if rev < self._forgotten_rev or whole:
                 return Changes(self._rev, None)
             changed: dict[str, set[str]] = {
                 table: {key for key, row in rows.items() if row.rev > rev or row.failure_rev > rev}
                 for table, rows in self._tables.items()
+                if not rebuilt
             }
             for entry in news:
                 if entry.key is not None:
                     changed.setdefault(entry.table, set()).add(entry.key)
-            return Changes(self._rev, {table: keys for table, keys in changed.items() if keys})
+            return Changes(self._rev, {table: keys for table, keys in changed.items() if keys}, rebuilt)
 
     def get_closes(self, symbols: Collection[str]) -> dict[str, Closes]:
         """See `protocols.Level`."""

@@ -175,7 +175,7 @@ class ReadThrough:
         changes = self.store.sync()
         if changes is None:
             return
-        if changes.keys is None:
+        if changes.keys is None or changes.rebuilt:
             self._flights.overtake_all()
         elif changes.keys:
             self._flights.overtake((key, table) for table, keys in changes.keys.items() for key in keys)

@@ -315,14 +315,19 @@ def _delete(connection: sqlite3.Connection, table: str, keys: list[str] | None, 
 
 def _changes(connection: sqlite3.Connection, rev: int) -> Changes:
     current, born, forgotten = connection.execute("select rev, born, forgotten from counter").fetchone()
-    if rev > current or rev < max(born, forgotten):
+    rebuilt = not born <= rev <= current
+    if rebuilt:
+        rev = born
+    if rev < forgotten:
         return Changes(current, None)
     changed: dict[str, set[str]] = {}
     for table, key, gone in connection.execute("select tbl, key, gone from change where rev > ?", (rev,)):
         if key is not None:
             changed.setdefault(table, set()).add(key)
-        elif gone:
+        elif gone or rebuilt:
             return Changes(current, None)
+    if rebuilt:
+        return Changes(current, changed, rebuilt=True)
     touched = connection.execute("select tbl from touched where rev > ?", (rev,)).fetchall()
     for (table,) in touched:
         scope = scope_of(table)

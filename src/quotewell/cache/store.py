@@ -107,8 +107,10 @@ class Store:
         except CacheError as error:
             self._degrade(error)
             return None
-        self.synced_rev = changes.rev
-        if changes.keys is None:
+        was_in_step, self.synced_rev = self.synced_rev > 0, changes.rev
+        if changes.rebuilt and was_in_step and changes.keys is not None:
+            self._outlive_rebuild(changes.keys)
+        elif changes.rebuilt or changes.keys is None:
             with self._admission:
                 self._withdrawals += 1
                 self._unstored.clear()
@@ -132,6 +134,8 @@ class Store:
         except CacheError as error:
             self._degrade(error)
             return self._from_memory(table, keys)
+        if any(key not in records for key in self._from_memory(table, keys)):
+            self._notice_rebuild()
         unstored = self._newer_unstored(table, keys, records)
         if len(records) < len(keys):
             # Deleted by another process, of which the next poll would have told.
@@ -304,6 +308,41 @@ class Store:
             unstored = self._unstored.get(table, set())
             unstored.difference_update(list(unstored) if keys is None else keys)
             self.memory.drop(table, keys)
+
+    def _notice_rebuild(self) -> None:
+        """Ask whether the level has lost what it had before anything is dropped from memory for that."""
+        if not self.synced_rev:
+            return
+        try:
+            changes = self.level.changes_since(self.synced_rev)
+        except CacheError as error:
+            self._degrade(error)
+            return
+        if changes.rebuilt and changes.keys is not None:
+            self.synced_rev = changes.rev
+            self._outlive_rebuild(changes.keys)
+
+    def _outlive_rebuild(self, withdrawn: Mapping[str, Collection[str]]) -> None:
+        """Keep for errors what memory has: a level that was built anew has lost its values, and we have not.
+
+        Each will be fetched anew when it is asked for, as others may have invalidated it in what is lost. The
+        bars behind a history were in the level alone, so histories go.
+
+        Args:
+            withdrawn: By table what was invalidated or deleted since.
+        """
+        with self._admission:
+            self._withdrawals += 1
+            for table in self.memory.tables():
+                gone = withdrawn.get(table, ())
+                kept = {
+                    key: msgspec.structs.replace(record, invalidated=True, fresh_until=0.0, grace=0.0)
+                    for key, record in list(self.memory.table(table).items())
+                    if record.fetched_at is not None and key not in gone and table != "history"
+                }
+                self.memory.drop(table, [key for key in list(self.memory.table(table)) if key not in kept])
+                self.memory.put_many(table, kept)
+                self._unstored[table] = set(kept)
 
     def _newer_unstored(
         self, table: str, keys: Collection[str], stored: Mapping[str, Record]
