@@ -14,6 +14,7 @@ from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats,
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.problems import Problem, ProblemKind
+from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.prefetch import Outcome
 from quotewell.views.cli.doctor import Check
@@ -25,6 +26,9 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Problem": Problem,
     "ValuedRow": ValuedRow,
     "RejectedRow": RejectedRow,
+    "Reconciliation": Reconciliation,
+    "AccountTotals": AccountTotals,
+    "RowDifference": RowDifference,
     "Row": Row,
     "Outcome": Outcome,
     "FacetStats": FacetStats,
@@ -68,6 +72,7 @@ def test_every_link_leads_to_a_section() -> None:
     [
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
+        ("Reconciliation", ["reconcile", "BOOK"]),
         ("Row", ["quote", "AAPL"]),
         ("Explanation", ["explain", "AAPL"]),
         ("Prefetch", ["prefetch", "AAPL"]),

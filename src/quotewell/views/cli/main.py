@@ -21,7 +21,7 @@ from quotewell.views.words import printable
 
 __all__ = ["main", "run"]
 
-_COMMANDS = ("summary", "positions", "quote", "explain", "prefetch", "cache", "doctor", "demo")
+_COMMANDS = ("summary", "positions", "reconcile", "quote", "explain", "prefetch", "cache", "doctor", "demo")
 _HELP_WIDTH = 78
 _LONGEST_MESSAGE = 600
 
