@@ -16,6 +16,7 @@ from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
+from quotewell.portfolio.selection import Group
 from quotewell.prefetch import Outcome
 from quotewell.views.cli.doctor import Check
 from quotewell.views.cli.quote import Row
@@ -26,6 +27,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Problem": Problem,
     "ValuedRow": ValuedRow,
     "RejectedRow": RejectedRow,
+    "Group": Group,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
     "RowDifference": RowDifference,
@@ -73,6 +75,7 @@ def test_every_link_leads_to_a_section() -> None:
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
         ("Reconciliation", ["reconcile", "BOOK"]),
+        ("Imported", ["import", "BOOK"]),
         ("Row", ["quote", "AAPL"]),
         ("Explanation", ["explain", "AAPL"]),
         ("Prefetch", ["prefetch", "AAPL"]),
@@ -99,6 +102,8 @@ def test_what_a_command_prints_has_the_documented_keys(
     if section == "Positions":
         assert list(report["positions"][0]) == documented("ValuedRow")
         assert list(report["rejected"][0]) == documented("RejectedRow")
+    if section == "Imported":
+        assert list(report["files"][0]) == documented("File")
     if section == "Explanation":
         assert list(report["facets"]["quote"]) == documented("Block")
         failed = cli("explain", "NOPE", "--json").json["facets"]["quote"]

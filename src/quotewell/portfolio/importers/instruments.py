@@ -50,8 +50,12 @@ class Reported(TypedDict):
     line: int
 
 
-def position_of(row: Reported) -> Position:
+def position_of(row: Reported, kind: str = "") -> Position:
     """Make a position of what a row says.
+
+    Args:
+        row: What it says.
+        kind: `cash`, `stock` or `unknown`, where the row says that itself; anything else says nothing.
 
     Raises:
         RowError: If the row has neither an instrument with a quantity or value, nor a value.
@@ -59,10 +63,14 @@ def position_of(row: Reported) -> Position:
     text = row["raw_symbol"].strip()
     if row["quantity"] is None and row["value"] is None:
         raise RowError(f"{_subject(row)}: neither a quantity nor a value")
+    if kind == "cash":
+        return CashPosition(symbol=_canonical(text) or text.upper(), **row)
+    if kind == "unknown":
+        return UnknownPosition(symbol=text or row["description"], **row)
     option = parse_option(text)
     if option is not None:
         return OptionPosition(symbol=option.symbol, **row)
-    if _is_cash(text, row):
+    if kind != "stock" and _is_cash(text, row):
         return CashPosition(symbol=_canonical(text) or text.upper(), **row)
     if looks_like_cusip(text):
         position: type[Position] = UnknownPosition if _is_priced_per_hundred(row) else StockPosition

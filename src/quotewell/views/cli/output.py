@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-__all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "working"]
+__all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "print_text", "working"]
 
 _REPLACEMENTS = {
     "−": "-", "·": "|", "…": ".", "×": "x", "≥": " ", "±": "+", "✓": "v", "β": "b", "│": "|",
@@ -39,6 +39,15 @@ def print_json(value: object) -> None:
     if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
         text = re.sub(r"[^\x00-\x7f]", _escaped, text)
     print(text)
+
+
+def print_text(text: str) -> None:
+    """Print a whole document as it is: the lines of CSV end in carriage return and line feed everywhere."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+    else:
+        sys.stdout.write(text)
 
 
 def print_lines(text: str) -> None:
