@@ -13,7 +13,7 @@ from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.importers import ImportedFile, RejectedRow, read_positions
 from quotewell.portfolio.needs import Entry, needs_of
 from quotewell.portfolio.offline import NoTickers
-from quotewell.portfolio.positions import PendingActivity, Position
+from quotewell.portfolio.positions import PendingActivity, Position, bind_all
 from quotewell.portfolio.problems import Problem
 from quotewell.portfolio.reported import ReportedPrices
 from quotewell.portfolio.snapshot import take
@@ -73,8 +73,7 @@ class Portfolio:
             at=at,
         )
         """What the positions ask: the ticker source, with the file's prices laid over it."""
-        for entry in self._entries:
-            entry.bind(self.source, self.basis, dated=self._dated)
+        bind_all(self._entries, self.source, self.basis, dated=self._dated)
 
     @classmethod
     def from_csv(
