@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from quotewell import Portfolio, TickerService
+from quotewell import DataUnavailable, Portfolio, TickerService
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
 from quotewell.prefetch import PrefetchPlan, Progress
@@ -257,3 +257,40 @@ def test_ctrl_c_keeps_what_has_arrived_and_the_next_run_asks_for_the_rest(
     assert [len(request.symbols) for request in quotes] == [50, 50]
     assert again.stdout.startswith(b"200 symbols in ")
     assert again.stdout.splitlines()[0].endswith(b": 200 fetched")
+
+
+# ------------------------------------------------------------------------- triggered where work starts
+
+
+POSITIONS = "symbol,quantity,currency\n" + "".join(f"{symbol},10,USD\n" for symbol in STOCKS[:30])
+
+
+@pytest.mark.parametrize("ask", ["positions", "value", "summary", "what_if", "by_underlying"])
+def test_a_fresh_book_costs_one_plan_however_it_is_asked(
+    tickers: TickerService, simulator: MarketSimulator, ask: str
+) -> None:
+    book = Portfolio.from_csv((POSITIONS + "SAAA,5,EUR\nSAAC230317C00100000,-2,USD\n").encode(), tickers)
+    plan = planned(tickers.plan(book.needs()))
+    if ask == "positions":
+        for position in book.positions:
+            assert position.market_value
+            assert position.beta
+    elif ask == "what_if":
+        book.what_if([0.1])
+    else:
+        getattr(book, ask)()
+    assert sent(simulator) == {"cookie": 1, "crumb": 1, **plan}
+    simulator.clear_log()
+    assert book.summary().problems is not None
+    assert sent(simulator) == {}
+
+
+def test_a_provider_that_is_down_costs_one_failing_plan_and_not_one_a_position(
+    tickers: TickerService, simulator: MarketSimulator
+) -> None:
+    simulator.fault("500", endpoint="*")
+    book = Portfolio.from_csv(POSITIONS.encode(), tickers)
+    for position in book.positions:
+        with pytest.raises(DataUnavailable):
+            _ = position.market_value
+    assert len(simulator.requests) <= 4

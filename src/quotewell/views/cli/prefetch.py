@@ -81,8 +81,8 @@ def report_outcomes(report: PrefetchReport, *, as_json: bool) -> None:
     print_lines(f"{spent}, {count(report.requests, 'request')}: {' · '.join(parts) or 'nothing to do'}")
     lines = [
         f"  {symbol} {facet}: {_WORDS[outcome.status]}: {printable(outcome.reason)}{_next_try(outcome)}"
-        for symbol, outcomes in by_symbol.items()
-        for facet, outcome in outcomes.items()
+        for symbol, outcomes in sorted(by_symbol.items())
+        for facet, outcome in sorted(outcomes.items())
         if outcome.status not in ("fresh", "fetched")
     ]
     if lines:
