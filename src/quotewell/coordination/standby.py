@@ -79,8 +79,7 @@ class StandbyCoordinator:
         )
 
     def slow_down(self, provider: str) -> None:
-        """See `protocols.Coordinator`; on both sides, as pauses."""
-        self._own.slow_down(provider)
+        """See `protocols.Coordinator`; the side that is not asked now begins at the full rate."""
         self._ask(lambda coordinator: coordinator.slow_down(provider))
 
     def quota_left(self, provider: str, limit: Limit) -> int | None:
