@@ -52,7 +52,7 @@ class Columns(msgspec.Struct, frozen=True):
         """
         if row.fault is not None:
             raise RowError(row.fault)
-        headings = len(self.header.cells)
+        headings = 1 + max(index for index, cell in enumerate(self.header.cells) if cell.strip())
         if any(cell.strip() for cell in row.cells[headings:]):
             raise RowError(f"{len(row.cells)} cells under {headings} headings")
 
