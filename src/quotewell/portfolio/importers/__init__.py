@@ -12,10 +12,15 @@ from typing import BinaryIO, Protocol
 from quotewell.errors import ImportFailed
 from quotewell.portfolio.importers.columns import Columns
 from quotewell.portfolio.importers.dates import as_of_in_name
+from quotewell.portfolio.importers.etrade import ETrade
 from quotewell.portfolio.importers.fidelity import Fidelity
+from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
 from quotewell.portfolio.importers.plain import Plain
+from quotewell.portfolio.importers.schwab import Schwab
 from quotewell.portfolio.importers.table import DELIMITERS, Row, Table, read_bytes, read_text
+from quotewell.portfolio.importers.tastytrade import Tastytrade
+from quotewell.portfolio.importers.vanguard import Vanguard
 from quotewell.portfolio.problems import Problem
 
 __all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_positions"]
@@ -40,6 +45,11 @@ class Importer(Protocol):
 
 IMPORTERS: tuple[Importer, ...] = (
     Fidelity(),
+    Schwab(),
+    Vanguard(),
+    ETrade(),
+    Merrill(),
+    Tastytrade(),
     Plain(),  # last: it recognises whatever has a symbol and a quantity
 )
 

@@ -46,8 +46,8 @@ def as_of_in_name(name: str) -> float | None:
 def as_of_in_text(text: str) -> float | None:
     """The as-of that a broker's sentence gives; None without a date.
 
-    Read are `Date downloaded May-08-2025 4:05 p.m ET`, `as of 06:04 PM ET, 2020/11/15`, `Generated at Jan 1 2026
-    12:00 PM ET` and the like; a time of another zone than New York's is left out.
+    Such as `Date downloaded May-08-2025 4:05 p.m ET`, `as of 06:04 PM ET, 2020/11/15`, or `Generated at
+    Jan 1 2026 12:00 PM ET`; a time of another zone than New York's is left out.
     """
     match = _IN_TEXT.search(text)
     day = _day(match.groupdict()) if match else None

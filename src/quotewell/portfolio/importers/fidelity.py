@@ -1,4 +1,4 @@
-"""Fidelity: `Portfolio_Positions_Mmm-dd-yyyy.csv`, one table with the account on each row, and custom views."""
+"""Fidelity: `Portfolio_Positions_Mmm-dd-yyyy.csv`, accounts in one table; custom views."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _below(columns: Columns, rows: Iterable[Row], file: ImportedFile) -> Iterabl
     for row in rows:
         if row.line < columns.header.line:
             file.as_of = file.as_of or as_of_in_text(row.text)
-        elif key(row.text) not in _FOOTERS:
+        elif key(row.text.strip('",')) not in _FOOTERS:
             yield row
 
 

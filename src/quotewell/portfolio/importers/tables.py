@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
-from quotewell.portfolio.importers.amounts import AmountError, parse_amount
+from quotewell.portfolio.importers.amounts import AmountError, is_blank, parse_amount
 from quotewell.portfolio.importers.columns import Columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import Reported
@@ -16,7 +16,7 @@ from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.positions import OptionPosition, PendingActivity, Position, StockPosition
 
-__all__ = ["EntryOf", "cost_of", "dated", "is_total", "read_rows", "reported", "state_total"]
+__all__ = ["EntryOf", "cost_of", "dated", "is_total", "read_rows", "reported", "state_total", "text_of"]
 
 EntryOf: TypeAlias = Callable[[Columns, Row], Position | PendingActivity | None]
 """What a row says; None if it is kept elsewhere or repeats other rows. Raises `RowError`."""
@@ -72,12 +72,18 @@ def reported(columns: Columns, row: Row, currency: str | None) -> Reported:
         "price": columns.amount(row, "price"),
         "value": columns.amount(row, "value"),
         "cost_basis": columns.amount(row, "cost_basis"),
-        "account": columns.text(row, "account") or None,
-        "account_name": columns.text(row, "account_name") or None,
+        "account": text_of(columns, row, "account"),
+        "account_name": text_of(columns, row, "account_name"),
         "currency": currency,
-        "leg": columns.text(row, "leg") or None,
+        "leg": text_of(columns, row, "leg"),
         "line": row.line,
     }
+
+
+def text_of(columns: Columns, row: Row, field: str) -> str | None:
+    """A cell's text; None if it is blank or a mark for nothing (`--`)."""
+    text = columns.text(row, field)
+    return None if is_blank(text) else text
 
 
 def cost_of(position: Position, average: float | None) -> float | None:
