@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from quotewell.errors import ImportFailed
-from quotewell.portfolio.importers.columns import Columns
+from quotewell.portfolio.importers.columns import Columns, lists_transactions
 from quotewell.portfolio.importers.dates import as_of_in_name
 from quotewell.portfolio.importers.etrade import ETrade
 from quotewell.portfolio.importers.fidelity import Fidelity
@@ -83,12 +83,19 @@ def read_positions(source: str | Path | bytes | BinaryIO, name: str | None = Non
 
 
 def _recognised(table: Table) -> tuple[Importer, Columns, str]:
-    for delimiter in DELIMITERS:
-        head = table.head(delimiter, _HEADER_WITHIN)
+    heads = {delimiter: table.head(delimiter, _HEADER_WITHIN) for delimiter in DELIMITERS}
+    for delimiter, head in heads.items():
         for importer in IMPORTERS:
             columns = importer.recognise(head)
             if columns is not None:
                 return importer, columns, delimiter
+    if any(lists_transactions(row) for head in heads.values() for row in head):
+        raise ImportFailed(
+            table.name,
+            "holds transactions, not positions",
+            hint="export positions (holdings) from the broker, not its history or orders; "
+            "Robinhood and Webull have no positions export: write a table with the columns symbol,quantity",
+        )
     brokers = ", ".join(importer.broker for importer in IMPORTERS)
     raise ImportFailed(
         table.name,

@@ -10,7 +10,11 @@ from quotewell.portfolio.importers.amounts import AmountError, parse_amount
 from quotewell.portfolio.importers.outcome import RowError
 from quotewell.portfolio.importers.table import Row
 
-__all__ = ["Columns", "find_columns", "key"]
+__all__ = ["Columns", "find_columns", "key", "lists_transactions"]
+
+_OF_TRANSACTIONS = frozenset(
+    ("action", "activity type", "run date", "trans code", "transaction type", "transactiontype")
+)
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -64,6 +68,11 @@ class Columns(msgspec.Struct, frozen=True):
 def key(heading: str) -> str:
     """A heading in lower case, words joined by single spaces: ` Cost_Basis ` is `cost basis`."""
     return " ".join(heading.replace("_", " ").lower().split())
+
+
+def lists_transactions(header: Row) -> bool:
+    """Whether a header is one of purchases and sales, whose quantities are not what is held."""
+    return not _OF_TRANSACTIONS.isdisjoint(map(key, header.cells))
 
 
 def find_columns(

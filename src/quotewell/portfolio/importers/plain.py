@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from quotewell.portfolio.importers.columns import Columns, find_columns, key
+from quotewell.portfolio.importers.columns import Columns, find_columns, key, lists_transactions
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
@@ -36,10 +36,14 @@ class Plain:
         """Find the header by its symbol and quantity columns.
 
         A header that is mostly unknown is another broker's: reading two of its columns would lose what the
-        others say of currency, multiplier or side.
+        others say of currency, multiplier or side. Transactions are no positions.
         """
         columns = find_columns(rows, _HEADINGS, _REQUIRED)
-        if columns is None or len(_ignored(columns)) > len(columns.index):
+        if (
+            columns is None
+            or lists_transactions(columns.header)
+            or len(_ignored(columns)) > len(columns.index)
+        ):
             return None
         return columns
 
