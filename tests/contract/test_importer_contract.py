@@ -178,3 +178,11 @@ def test_the_refusal_names_what_would_be_read() -> None:
     with pytest.raises(ImportFailed, match=r"known: .*Fidelity") as caught:
         read_positions(b"a,b\n1,2\n", "other.csv")
     assert "symbol,quantity" in caught.value.hint
+
+
+def test_every_broker_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "brokers.md").read_text(encoding="utf-8")
+    rows = [
+        line.split("|")[1].strip().replace("\\", "") for line in text.splitlines() if line.startswith("| ")
+    ]
+    assert rows[1:] == [importer.broker for importer in IMPORTERS]
