@@ -106,6 +106,18 @@ def test_a_quantity_that_is_no_number_rejects_the_row_and_only_it(sample: Sample
 
 
 @samples
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_no_row_depends_on_those_around_it(sample: Sample, data: st.DataObject) -> None:
+    told = {line: kind for kind, lines in sample.rows.items() if kind for line in lines}
+    lines = data.draw(st.lists(st.sampled_from(list(told)), max_size=20))
+    file = read_positions("\n".join([sample.header, *lines]).encode())
+    found: dict[int | None, str] = {entry.line: entry.kind for entry in (*file.positions, *file.pending)}
+    found |= {rejected.line: "rejected" for rejected in file.rejected}
+    assert found == {number: told[line] for number, line in enumerate(lines, start=2)}
+
+
+@samples
 def test_duplicates_are_kept(sample: Sample) -> None:
     good = good_row(sample)
     file = read_positions(f"{sample.header}\n{good}\n{good}".encode())

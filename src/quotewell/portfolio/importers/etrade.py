@@ -13,10 +13,9 @@ from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import (
     cost_of,
     dated,
-    is_total,
+    keeps_total,
     read_rows,
     reported,
-    state_total,
 )
 from quotewell.portfolio.positions import Position
 
@@ -109,8 +108,7 @@ def _is_lot(columns: Columns, row: Row) -> bool:
 
 
 def _entry(file: ImportedFile, account: str | None, columns: Columns, row: Row) -> Position | None:
-    if is_total(columns.text(row, "symbol")):
-        state_total(columns, row, account, file)
+    if keeps_total(file, columns, row, account):
         return None
     if _is_lot(columns, row):
         raise RowError("a tax lot without its position")

@@ -13,10 +13,9 @@ from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import (
     cost_of,
     dated,
-    is_total,
+    keeps_total,
     read_rows,
     reported,
-    state_total,
 )
 from quotewell.portfolio.positions import PendingActivity, Position
 
@@ -80,8 +79,7 @@ def _below(columns: Columns, rows: Iterable[Row], file: ImportedFile) -> Iterabl
 
 
 def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | PendingActivity | None:
-    if is_total(columns.text(row, "symbol")):
-        state_total(columns, row, columns.text(row, "account"), file)
+    if keeps_total(file, columns, row):
         return None
     if _PENDING in (columns.text(row, "symbol").lower(), columns.text(row, "description").lower()):
         return _pending(columns, row)

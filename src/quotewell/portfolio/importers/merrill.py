@@ -10,7 +10,7 @@ from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import position_of
 from quotewell.portfolio.importers.outcome import ImportedFile
 from quotewell.portfolio.importers.table import Row
-from quotewell.portfolio.importers.tables import is_total, read_rows, reported, state_total, text_of
+from quotewell.portfolio.importers.tables import keeps_total, read_rows, reported, text_of
 from quotewell.portfolio.positions import Position
 from quotewell.symbols import parse_option
 
@@ -24,8 +24,8 @@ _HEADINGS = {
     "symbol": ("symbol",),
     "description": ("security description",),
     "quantity": ("quantity",),
-    "price": ("price ($)",),
-    "value": ("value ($)",),
+    "price": ("price ($)", "price"),
+    "value": ("value ($)", "value"),
 }
 _REQUIRED = ("as_of", "symbol", "description", "quantity")
 _CURRENCY = "USD"
@@ -47,8 +47,7 @@ class Merrill:
 
 
 def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | None:
-    if any(is_total(columns.text(row, field)) for field in ("as_of", "symbol", "description")):
-        state_total(columns, row, columns.text(row, "account"), file)
+    if keeps_total(file, columns, row):
         return None
     row_says = reported(columns, row, _CURRENCY)
     row_says["account_name"] = row_says["account_name"] or text_of(columns, row, "registration")

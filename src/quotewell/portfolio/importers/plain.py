@@ -8,6 +8,7 @@ from quotewell.portfolio.importers.columns import Columns, find_columns, key, li
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
+from quotewell.portfolio.importers.tables import is_total
 from quotewell.portfolio.problems import Problem
 
 __all__ = ["Plain"]
@@ -24,7 +25,6 @@ _HEADINGS = {
     "description": ("description", "name"),
 }
 _REQUIRED = ("symbol", "quantity")
-_TOTALS = frozenset(("total", "totals", "grand total", "account total", "positions total"))
 
 
 class Plain:
@@ -77,7 +77,7 @@ def _ignored(columns: Columns) -> list[str]:
 
 def _reported(columns: Columns, row: Row, delimiter: str) -> Reported:
     columns.check(row)
-    if key(columns.text(row, "symbol")) in _TOTALS:
+    if is_total(columns.text(row, "symbol")):
         raise RowError("a total, not a position")
     # Where a semicolon parts the cells, a comma may be the decimal mark.
     european = delimiter == ";"

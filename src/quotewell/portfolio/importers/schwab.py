@@ -14,7 +14,7 @@ from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import bond_of, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile
 from quotewell.portfolio.importers.table import Row
-from quotewell.portfolio.importers.tables import is_total, read_rows, reported, state_total
+from quotewell.portfolio.importers.tables import is_total, keeps_total, read_rows, reported
 from quotewell.portfolio.positions import Position
 
 __all__ = ["Schwab"]
@@ -106,8 +106,7 @@ def _label(row: Row, following: Row | None, *, may_be_any: bool) -> str | None:
 
 
 def _entry(file: ImportedFile, account: str | None, columns: Columns, row: Row) -> Position | None:
-    if is_total(columns.text(row, "symbol")):
-        state_total(columns, row, account, file)
+    if keeps_total(file, columns, row, account):
         return None
     said = reported(columns, row, _CURRENCY)
     said["account"] = account

@@ -16,7 +16,7 @@ from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.positions import OptionPosition, PendingActivity, Position, StockPosition
 
-__all__ = ["EntryOf", "cost_of", "dated", "is_total", "read_rows", "reported", "state_total", "text_of"]
+__all__ = ["EntryOf", "cost_of", "dated", "is_total", "keeps_total", "read_rows", "reported", "text_of"]
 
 EntryOf: TypeAlias = Callable[[Columns, Row], Position | PendingActivity | None]
 """What a row says; None if it is kept elsewhere or repeats other rows. Raises `RowError`."""
@@ -104,15 +104,25 @@ def is_total(text: str) -> bool:
     return key(text) in _TOTALS
 
 
-def state_total(columns: Columns, row: Row, account: str | None, file: ImportedFile) -> None:
-    """Keep the value of a row of totals as what the broker says an account is worth.
+def keeps_total(file: ImportedFile, columns: Columns, row: Row, account: str | None = None) -> bool:
+    """Whether a row is a sum of others; its value is then kept as what the broker says the account is worth.
+
+    Args:
+        file: Where it is kept.
+        columns: The columns of the row.
+        row: A row whose symbol or first cell may say `Account Total` or the like.
+        account: Whose total it is; by default the row's own account, else the whole file's.
 
     Raises:
-        RowError: If it is no number.
+        RowError: If the value is no number.
     """
+    if not (is_total(columns.text(row, "symbol")) or is_total(row.cells[0])):
+        return False
+    own = columns.text(row, "account")
     total = columns.amount(row, "value")
     if total is not None:
-        file.stated_totals.setdefault(account or "", total)
+        file.stated_totals.setdefault(account or ("" if is_total(own) else own), total)
+    return True
 
 
 def _is_padding(columns: Columns, row: Row) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.instruments import position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
-from quotewell.portfolio.importers.tables import cost_of, is_total, read_rows, reported, text_of
+from quotewell.portfolio.importers.tables import cost_of, keeps_total, read_rows, reported, text_of
 from quotewell.portfolio.positions import Position
 from quotewell.symbols import Option, parse_option
 
@@ -65,11 +66,11 @@ class Tastytrade:
 
     def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
         """Sort all rows into positions and rejected rows."""
-        read_rows(columns, rows, file, _entry)
+        read_rows(columns, rows, file, partial(_entry, file))
 
 
-def _entry(columns: Columns, row: Row) -> Position | None:
-    if is_total(columns.text(row, "symbol")):
+def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | None:
+    if keeps_total(file, columns, row):
         return None
     contract = _contract(columns, row)
     position = position_of(reported(columns, row, _CURRENCY), contract)

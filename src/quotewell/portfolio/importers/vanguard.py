@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.instruments import position_of
 from quotewell.portfolio.importers.outcome import ImportedFile
 from quotewell.portfolio.importers.table import Row
-from quotewell.portfolio.importers.tables import is_total, read_rows, reported
+from quotewell.portfolio.importers.tables import keeps_total, read_rows, reported
 from quotewell.portfolio.positions import Position
 
 __all__ = ["Vanguard"]
@@ -38,7 +39,7 @@ class Vanguard:
     def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
         """Sort the rows of all tables of positions; transactions are no holdings and are left out."""
         for header, body in _tables(row for row in rows if row.line >= columns.header.line):
-            read_rows(header, body, file, _entry)
+            read_rows(header, body, file, partial(_entry, file))
 
 
 def _tables(rows: Iterable[Row]) -> Iterator[tuple[Columns, list[Row]]]:
@@ -57,7 +58,7 @@ def _tables(rows: Iterable[Row]) -> Iterator[tuple[Columns, list[Row]]]:
         yield header, body
 
 
-def _entry(columns: Columns, row: Row) -> Position | None:
-    if is_total(columns.text(row, "symbol")) or is_total(columns.text(row, "account")):
+def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | None:
+    if keeps_total(file, columns, row):
         return None
     return position_of(reported(columns, row, _CURRENCY))
