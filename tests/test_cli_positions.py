@@ -64,7 +64,7 @@ def test_rows_of_one_kind(cli: CommandLine, sample: str) -> None:
     rows = cli("positions", sample, "--offline", "--json", "--type", "option").json["positions"]
     assert {row["kind"] for row in rows} == {"option"}
     assert len(rows) == 16
-    assert "no rows of this kind" in cli("positions", sample, "--offline", "--type", "unknown").out
+    assert "no such rows" in cli("positions", sample, "--offline", "--type", "unknown").out
 
 
 @pytest.mark.parametrize(

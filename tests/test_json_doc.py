@@ -14,8 +14,10 @@ from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats,
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.problems import Problem, ProblemKind
+from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
-from quotewell.prefetch import Outcome
+from quotewell.portfolio.selection import Group
+from quotewell.prefetch import Outcome, PlannedRequests
 from quotewell.views.cli.doctor import Check
 from quotewell.views.cli.quote import Row
 
@@ -25,8 +27,13 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Problem": Problem,
     "ValuedRow": ValuedRow,
     "RejectedRow": RejectedRow,
+    "Group": Group,
+    "Reconciliation": Reconciliation,
+    "AccountTotals": AccountTotals,
+    "RowDifference": RowDifference,
     "Row": Row,
     "Outcome": Outcome,
+    "PlannedRequests": PlannedRequests,
     "FacetStats": FacetStats,
     "MemoryStats": MemoryStats,
     "PersistentStats": PersistentStats,
@@ -68,9 +75,12 @@ def test_every_link_leads_to_a_section() -> None:
     [
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
+        ("Reconciliation", ["reconcile", "BOOK"]),
+        ("Imported", ["import", "BOOK"]),
         ("Row", ["quote", "AAPL"]),
         ("Explanation", ["explain", "AAPL"]),
         ("Prefetch", ["prefetch", "AAPL"]),
+        ("PrefetchPlan", ["prefetch", "AAPL", "MSFT", "--plan"]),
         ("CacheStats", ["cache", "stats"]),
         ("Cleared", ["cache", "clear"]),
         ("Path", ["cache", "path"]),
@@ -94,6 +104,8 @@ def test_what_a_command_prints_has_the_documented_keys(
     if section == "Positions":
         assert list(report["positions"][0]) == documented("ValuedRow")
         assert list(report["rejected"][0]) == documented("RejectedRow")
+    if section == "Imported":
+        assert list(report["files"][0]) == documented("File")
     if section == "Explanation":
         assert list(report["facets"]["quote"]) == documented("Block")
         failed = cli("explain", "NOPE", "--json").json["facets"]["quote"]

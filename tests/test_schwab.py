@@ -121,7 +121,7 @@ def test_a_bond_without_a_value_is_not_priced_per_unit() -> None:
     (rejected,) = read(
         NEW + '"912810TM0","US TREASURY","10,000","98.50","","--","--","No","Fixed Income",'
     ).rejected
-    assert rejected.reason == "912810TM0: a bond without a value"
+    assert rejected.reason == "a bond without a value: its price is per 100 of face value"
 
 
 def test_futures_are_worth_what_schwab_says_and_their_cash_is_cash() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from quotewell.analytics.arrays import Bools, Floats
+from quotewell.analytics.arrays import Floats
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, UNKNOWN, Columns
+from quotewell.portfolio.differences import row_differences
 from quotewell.portfolio.flags import Flag
-from quotewell.portfolio.summary import DifferenceParts, DisputedRow, ValueTotals
+from quotewell.portfolio.summary import DisputedRow, ValueTotals
 
 __all__ = ["by_currency", "disputed_rows", "known_sum", "value_totals"]
 
@@ -36,7 +37,7 @@ def value_totals(columns: Columns) -> ValueTotals:
         missing=columns.symbols(missing),
         broker_total=broker_total,
         difference=total - broker_total if total is not None and broker_total is not None else None,
-        difference_parts=_parts(columns) if differs else None,
+        difference_parts=row_differences(columns).of(np.ones_like(missing)) if differs else None,
     )
 
 
@@ -60,26 +61,3 @@ def by_currency(columns: Columns) -> dict[str, float]:
     found, group = np.unique(names[known], return_inverse=True)
     sums = np.bincount(group, weights=columns.value[known], minlength=len(found))
     return {str(name): float(amount) for name, amount in zip(found, sums, strict=True) if name}
-
-
-def _parts(columns: Columns) -> DifferenceParts:
-    """Where both sides value a row: price move, exchange rate, and the rest; else the whole value."""
-    value, reported, at_brokers_price = columns.value, columns.reported_value, columns.reported_price_value
-    valued, stated = ~np.isnan(value), ~np.isnan(reported)
-    both = valued & stated
-    disputed = columns.has(Flag.DISPUTED)
-    priced = both & ~np.isnan(at_brokers_price)
-    # At the broker's exchange rate, what is left of the difference is the price's.
-    same_rate = value * columns.reported_fx / columns.fx
-
-    def part(figures: Floats, rows: Bools) -> float:
-        return float(figures[rows].sum())
-
-    return DifferenceParts(
-        price=part(same_rate - at_brokers_price, priced) + part(same_rate - reported, both & ~priced),
-        disputed=part(at_brokers_price - reported, priced & disputed),
-        fx=part(value - same_rate, both),
-        unpriced=part(-reported, stated & ~valued),
-        unreported=part(value, valued & ~stated),
-        rounding=part(at_brokers_price - reported, priced & ~disputed),
-    )

@@ -26,7 +26,7 @@ from quotewell.symbols import (
     parse_option,
 )
 
-__all__ = ["Reported", "bond_of", "position_of"]
+__all__ = ["Reported", "position_of"]
 
 _MONEY_MARKET = re.compile(
     r"\b(?:MONEY MARKET|MMKT|DEPOSIT PROGRA?M|(?:BANK|CASH) (?:DEPOSIT|SWEEP)|SETTLEMENT FUND)\b",
@@ -62,11 +62,12 @@ class Reported(TypedDict):
     line: int
 
 
-def position_of(row: Reported, contract: Option | None = None) -> Position:
+def position_of(row: Reported, kind: str = "", contract: Option | None = None) -> Position:
     """Make a position of what a row says.
 
     Args:
-        row: The row.
+        row: What it says.
+        kind: `cash`, `stock` or `unknown`, where the row says that itself; anything else says nothing.
         contract: The option contract, where other cells than the symbol name it.
 
     Raises:
@@ -77,26 +78,19 @@ def position_of(row: Reported, contract: Option | None = None) -> Position:
         text = ""
     if row["quantity"] is None and row["value"] is None:
         raise RowError(f"{_subject(row)}: neither a quantity nor a value")
+    if kind == "cash":
+        return CashPosition(symbol=_cash_symbol(text), **row)
+    if kind == "unknown":
+        return UnknownPosition(symbol=text or row["description"], **row)
     option = contract or parse_option(text)
     if option is not None:
         return OptionPosition(symbol=option.symbol, **row)
-    if _is_cash(text, row):
+    if kind != "stock" and _is_cash(text, row):
         return CashPosition(symbol=_cash_symbol(text), **row)
     if looks_like_cusip(text):
         position: type[Position] = StockPosition if _may_be_priced_per_unit(row) else UnknownPosition
         return position(symbol=text.upper(), **row)
     return _security(text, row)
-
-
-def bond_of(row: Reported) -> Position:
-    """Make a position of a row that the broker calls a bond: worth what the broker says.
-
-    Raises:
-        RowError: If it has no value: the price is per 100 of face value, or of something else.
-    """
-    if row["value"] is None:
-        raise RowError(f"{_subject(row)}: a bond without a value")
-    return UnknownPosition(symbol=row["raw_symbol"].strip().upper() or _subject(row), **row)
 
 
 def _security(text: str, row: Reported) -> Position:

@@ -53,7 +53,7 @@ def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | None:
     row_says["account_name"] = row_says["account_name"] or text_of(columns, row, "registration")
     # An option's symbol, such as `XYZ#B1326C425000`, codes what its description says in full.
     contract = parse_option(row_says["description"]) if _OPTION in row_says["raw_symbol"] else None
-    position = position_of(row_says, contract)
+    position = position_of(row_says, contract=contract)
     as_of = as_of_in_text(columns.text(row, "as_of"))
     if as_of is not None:
         file.as_of = max(as_of, file.as_of or as_of)

@@ -1,14 +1,20 @@
-"""A plain table of one's own: `symbol,quantity[,cost_basis,account,currency,price,value]` in any order."""
+"""A plain table of one's own: `symbol,quantity[,cost_basis,account,currency,price,value]` in any order.
+
+What `portfolio.export` writes is one, too: with the kind of each row, pending activity, and columns of
+derived figures, which are not read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from quotewell.portfolio.export import DERIVED, unguarded
 from quotewell.portfolio.importers.columns import Columns, find_columns, key, lists_transactions
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import is_total
+from quotewell.portfolio.positions import PendingActivity, Position
 from quotewell.portfolio.problems import Problem
 
 __all__ = ["Plain"]
@@ -23,8 +29,12 @@ _HEADINGS = {
     "price": ("price", "last price"),
     "value": ("value", "market value", "current value"),
     "description": ("description", "name"),
+    "kind": ("kind",),
+    "leg": ("leg",),
+    "fx_rate": ("fx rate",),
 }
 _REQUIRED = ("symbol", "quantity")
+_DERIVED = frozenset(key(heading) for heading in DERIVED)
 
 
 class Plain:
@@ -63,20 +73,43 @@ class Plain:
             if row.line <= columns.header.line or row.is_blank or columns.repeats_header(row):
                 continue
             try:
-                file.add(position_of(_reported(columns, row, file.delimiter)))
+                file.add(_entry(columns, row, file.delimiter))
             except RowError as error:
                 file.reject(row, str(error))
 
 
 def _ignored(columns: Columns) -> list[str]:
+    """Headings that are neither read nor known to be of figures that quotewell has derived itself."""
     read = set(columns.index.values())
     return [
-        cell.strip() for index, cell in enumerate(columns.header.cells) if key(cell) and index not in read
+        cell.strip()
+        for index, cell in enumerate(columns.header.cells)
+        if key(cell) and index not in read and key(cell) not in _DERIVED
     ]
 
 
-def _reported(columns: Columns, row: Row, delimiter: str) -> Reported:
+def _entry(columns: Columns, row: Row, delimiter: str) -> Position | PendingActivity:
     columns.check(row)
+    reported = _reported(columns, row, delimiter)
+    kind = columns.text(row, "kind").lower()
+    if kind == "pending":
+        if reported["value"] is None:
+            raise RowError("pending activity without an amount")
+        entry: Position | PendingActivity = PendingActivity(
+            description=reported["description"] or unguarded(reported["raw_symbol"]),
+            value=reported["value"],
+            account=reported["account"],
+            account_name=reported["account_name"],
+            currency=reported["currency"],
+            line=row.line,
+        )
+    else:
+        entry = position_of(reported, kind)
+    entry.fx_rate = columns.amount(row, "fx_rate", comma_may_be_decimal=delimiter == ";")
+    return entry
+
+
+def _reported(columns: Columns, row: Row, delimiter: str) -> Reported:
     if is_total(columns.text(row, "symbol")):
         raise RowError("a total, not a position")
     # Where a semicolon parts the cells, a comma may be the decimal mark.
@@ -86,16 +119,16 @@ def _reported(columns: Columns, row: Row, delimiter: str) -> Reported:
         for field in ("quantity", "price", "value", "cost_basis")
     )
     return {
-        "raw_symbol": columns.raw(row, "symbol"),
-        "description": columns.text(row, "description"),
+        "raw_symbol": unguarded(columns.raw(row, "symbol")),
+        "description": unguarded(columns.text(row, "description")),
         "quantity": quantity,
         "price": price,
         "value": value,
         "cost_basis": cost_basis,
-        "account": columns.text(row, "account") or None,
-        "account_name": columns.text(row, "account_name") or None,
+        "account": unguarded(columns.text(row, "account")) or None,
+        "account_name": unguarded(columns.text(row, "account_name")) or None,
         "currency": _currency(columns.text(row, "currency")),
-        "leg": None,
+        "leg": unguarded(columns.text(row, "leg")) or None,
         "line": row.line,
     }
 

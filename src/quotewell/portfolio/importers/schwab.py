@@ -11,8 +11,8 @@ from functools import partial
 
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
-from quotewell.portfolio.importers.instruments import bond_of, position_of
-from quotewell.portfolio.importers.outcome import ImportedFile
+from quotewell.portfolio.importers.instruments import position_of
+from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import is_total, keeps_total, read_rows, reported
 from quotewell.portfolio.positions import Position
@@ -110,4 +110,8 @@ def _entry(file: ImportedFile, account: str | None, columns: Columns, row: Row) 
         return None
     said = reported(columns, row, _CURRENCY)
     said["account"] = account
-    return bond_of(said) if key(columns.text(row, "asset_type")) == _BOND else position_of(said)
+    if key(columns.text(row, "asset_type")) != _BOND:
+        return position_of(said)
+    if said["value"] is None:
+        raise RowError("a bond without a value: its price is per 100 of face value")
+    return position_of(said, "unknown")

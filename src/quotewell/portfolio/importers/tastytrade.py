@@ -73,7 +73,7 @@ def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | None:
     if keeps_total(file, columns, row):
         return None
     contract = _contract(columns, row)
-    position = position_of(reported(columns, row, _CURRENCY), contract)
+    position = position_of(reported(columns, row, _CURRENCY), contract=contract)
     position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
     return position
 

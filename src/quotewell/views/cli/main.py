@@ -21,7 +21,20 @@ from quotewell.views.words import printable
 
 __all__ = ["main", "run"]
 
-_COMMANDS = ("summary", "positions", "quote", "explain", "prefetch", "cache", "doctor", "demo")
+_COMMANDS = {
+    "summary": "summary",
+    "positions": "positions",
+    "position": "position",
+    "reconcile": "reconcile",
+    "import": "imports",
+    "quote": "quote",
+    "explain": "explain",
+    "prefetch": "prefetch",
+    "cache": "cache",
+    "doctor": "doctor",
+    "demo": "demo",
+}
+"""Command to the module that it is in."""
 _HELP_WIDTH = 78
 _LONGEST_MESSAGE = 600
 
@@ -46,8 +59,8 @@ def main(arguments: Sequence[str]) -> int:
             return _report(error, as_json=as_json, code=WRONG_USAGE)
         except QuotewellError as error:
             return _report(error, as_json=as_json, code=FAILED)
-        except KeyboardInterrupt:
-            interrupted = QuotewellError("interrupted", hint="what has arrived is kept")
+        except KeyboardInterrupt as interrupt:
+            interrupted = QuotewellError("interrupted", hint=str(interrupt) or "what has arrived is kept")
             interrupted.kind = "interrupted"
             return _report(interrupted, as_json=as_json, code=INTERRUPTED)
         except BrokenPipeError:
@@ -86,13 +99,13 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"quotewell {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     for command in _commands_of(arguments):
-        importlib.import_module(f"quotewell.views.cli.{command}").add(commands)
+        importlib.import_module(f"quotewell.views.cli.{_COMMANDS[command]}").add(commands)
     return parser
 
 
 def _commands_of(arguments: Sequence[str]) -> Sequence[str]:
     """The commands whose arguments have to be known: the one that is named first, else all."""
-    return arguments[:1] if arguments and arguments[0] in _COMMANDS else _COMMANDS
+    return arguments[:1] if arguments and arguments[0] in _COMMANDS else tuple(_COMMANDS)
 
 
 def _report(error: QuotewellError, *, as_json: bool, code: int) -> int:

@@ -12,7 +12,17 @@ from quotewell.errors import SymbolError
 if TYPE_CHECKING:
     from quotewell.service import TickerService
 
-__all__ = ["Namespace", "Subparsers", "add_beta", "add_common", "add_valuation", "instant_of", "open_service"]
+__all__ = [
+    "Namespace",
+    "Subparsers",
+    "add_beta",
+    "add_common",
+    "add_valuation",
+    "instant_of",
+    "number",
+    "open_service",
+    "symbol",
+]
 
 Namespace = argparse.Namespace
 Subparsers = Any
@@ -37,7 +47,7 @@ def add_common(parser: argparse.ArgumentParser, *, strict: bool = True) -> None:
 def add_beta(parser: argparse.ArgumentParser) -> None:
     """`--benchmark`, `--beta`."""
     parser.add_argument(
-        "--benchmark", metavar="SYMBOL", type=_symbol, help="what betas are measured against (^GSPC)"
+        "--benchmark", metavar="SYMBOL", type=symbol, help="what betas are measured against (^GSPC)"
     )
     parser.add_argument(
         "--beta", choices=("computed", "provider"), help="whose betas: our own regression, or the provider's"
@@ -54,7 +64,7 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
     )
     add_beta(parser)
     parser.add_argument(
-        "--assume-beta", metavar="X", type=_number, help="take this for a beta that is unknown; marked !"
+        "--assume-beta", metavar="X", type=number, help="take this for a beta that is unknown; marked !"
     )
     parser.add_argument(
         "--rate",
@@ -91,14 +101,15 @@ def instant_of(day: dt.date | None) -> float | None:
 
 
 def _rate(text: str) -> tuple[str, float]:
-    currency, separator, number = text.rpartition("=")
+    currency, separator, fraction = text.rpartition("=")
     code = currency.strip().upper() if separator else "USD"
     if len(code) != 3 or not code.isalpha():
         raise argparse.ArgumentTypeError(f"{currency[:_SHOWN]!r} is no currency code like EUR")
-    return code, _fraction(number)
+    return code, _fraction(fraction)
 
 
-def _symbol(text: str) -> str:
+def symbol(text: str) -> str:
+    """An argument that is a ticker, in canonical form."""
     from quotewell.symbols import normalise  # noqa: PLC0415  only where it is given
 
     try:
@@ -114,7 +125,8 @@ def _date(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is not a date like 2025-05-08") from None
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """An argument that is a finite number."""
     try:
         value = float(text)
     except ValueError:
@@ -125,7 +137,7 @@ def _number(text: str) -> float:
 
 
 def _fraction(text: str) -> float:
-    value = _number(text)
+    value = number(text)
     if not -1 < value < 1:
         raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is not a fraction; 4.3 % is 0.043")
     return value

@@ -1,22 +1,20 @@
-"""`quotewell positions FILE`: every row of a broker's file, valued."""
+"""`quotewell positions FILE`: every row of a broker's file, valued, or those that are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from quotewell.errors import UsageError
 from quotewell.views.cli.book import open_book
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_valuation
-from quotewell.views.cli.output import print_json
+from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_valuation, number, symbol
+from quotewell.views.cli.output import print_json, print_text
 from quotewell.views.words import count
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from quotewell.portfolio.portfolio import Portfolio
     from quotewell.portfolio.row import ValuedRow
+    from quotewell.portfolio.selection import Group
 
 __all__ = ["add", "run"]
 
@@ -32,81 +30,107 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("positions", help="every row of a broker's file, valued")
     parser.add_argument("file", metavar="FILE", help="a broker's export, or a table symbol,quantity,…")
     parser.add_argument("--type", choices=_KINDS, help="only rows of this kind")
+    parser.add_argument("--account", metavar="NAME", help="only rows of this account")
+    parser.add_argument(
+        "--underlying", metavar="SYMBOL", type=symbol, help="only rows that move with this symbol"
+    )
+    parser.add_argument("--flag", metavar="FLAG", help="only rows with this flag, such as stale or disputed")
+    for figure in ("value", "exposure"):
+        parser.add_argument(
+            f"--min-{figure}",
+            metavar="X",
+            type=number,
+            help=f"only rows of at least this absolute {figure}",
+        )
     parser.add_argument(
         "--sort",
         metavar="FIELD[:desc]",
         help="symbol, value, exposure, beta or another field of --json; what is unknown comes last",
     )
+    parser.add_argument("--group", choices=("underlying",), help="sums above the rows of each underlying")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--csv", action="store_true", help="print CSV, which quotewell reads back")
+    forms.add_argument("--html", action="store_true", help="print a page for a browser")
     add_valuation(parser)
     add_common(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
-    """Print one line for each row, as a table or as JSON."""
-    from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
-    from quotewell.portfolio.row import ValuedRow, row_of  # noqa: PLC0415  likewise
+    """Print one line for each row: as a table, CSV, a page, or JSON."""
+    from quotewell.portfolio.row import row_of  # noqa: PLC0415  imports numpy
+    from quotewell.portfolio.selection import Selection, grouped, sort_order  # noqa: PLC0415  likewise
 
-    field, descending = _order(options.sort, ValuedRow.__struct_fields__)
+    order, descending = sort_order(options.sort)
+    selection = Selection(
+        kind=options.type,
+        account=options.account,
+        underlying=options.underlying,
+        min_value=options.min_value,
+        min_exposure=options.min_exposure,
+        flag=options.flag,
+        order=order,
+        descending=descending,
+    )
     with open_book(options) as (book, tickers):
         columns = book.value()
         requests = tickers.requests
     valued = [row_of(columns, row) for row in range(len(columns.entries))]
-    rows = [row for row in valued if options.type is None or row.kind == options.type]
-    if field:
-        rows = _sorted(rows, field, descending=descending)
-    as_of, valued_at = instant(book.as_of), instant(columns.snapshot.at)
-    if options.json:
-        print_json(
-            {
-                "schema": 1,
-                "file": book.file.path,
-                "broker": book.file.broker,
-                "as_of": as_of,
-                "valuation_at": valued_at,
-                "base_currency": book.basis.base_currency,
-                "benchmark": book.basis.benchmark,
-                "positions": rows,
-                "rejected": book.rejected,
-                "requests": requests,
-            }
-        )
+    rows = selection.of(valued)
+    groups = grouped(rows) if options.group else None
+    if options.csv:
+        from quotewell.portfolio.export import to_csv  # noqa: PLC0415  only then
+
+        entry_of = {id(row): entry for row, entry in zip(valued, columns.entries, strict=True)}
+        print_text(to_csv([entry_of[id(row)] for row in rows], rows))
+    elif options.json:
+        print_json(_document(book, rows, groups, columns.snapshot.at, requests))
     else:
-        _print(book, rows, as_of, valued_at)
+        _print(book, rows if groups is None else groups, columns.snapshot.at, as_page=options.html)
     if not valued:
         return FAILED
     missing = book.rejected or any(set(row.flags) - _NOT_MISSING for row in valued)
     return NOT_STRICT if options.strict and missing else FINE
 
 
+def _document(
+    book: Portfolio,
+    rows: Sequence[ValuedRow],
+    groups: Sequence[Group] | None,
+    valued_at: float | None,
+    requests: int,
+) -> dict[str, object]:
+    from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
+
+    return {
+        "schema": 1,
+        "file": book.file.path,
+        "broker": book.file.broker,
+        "as_of": instant(book.as_of),
+        "valuation_at": instant(valued_at),
+        "base_currency": book.basis.base_currency,
+        "benchmark": book.basis.benchmark,
+        "positions": rows,
+        "groups": groups,
+        "rejected": book.rejected,
+        "requests": requests,
+    }
+
+
 def _print(
-    book: Portfolio, rows: Sequence[ValuedRow], as_of: dt.datetime | None, valued_at: dt.datetime | None
+    book: Portfolio, rows: Sequence[ValuedRow] | Sequence[Group], valued_at: float | None, *, as_page: bool
 ) -> None:
+    from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
     from quotewell.views.render.header import title  # noqa: PLC0415  imports rich
     from quotewell.views.render.positions import positions_screen  # noqa: PLC0415
-    from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
+    from quotewell.views.render.positions_page import positions_page  # noqa: PLC0415
+    from quotewell.views.render.terminal import WIDEST, screen_width, show  # noqa: PLC0415
 
-    width = screen_width()
-    about = (book.file.broker, count(len(rows), "row"))
-    head = title(book.file.path, about, as_of, valued_at, width - 2)
-    show(positions_screen(head, rows, book.rejected, book.basis.base_currency, width))
-
-
-def _order(text: str | None, fields: tuple[str, ...]) -> tuple[str, bool]:
-    """The field to sort by, and whether the largest comes first."""
-    if text is None:
-        return "", False
-    field, separator, direction = text.partition(":")
-    if field not in fields or field == "flags":
-        known = ", ".join(name for name in fields if name != "flags")
-        raise UsageError(f"--sort {field[:40]}: no such field", hint=f"one of {known}")
-    if separator and direction not in ("asc", "desc"):
-        raise UsageError(f"--sort {text[:60]}: the direction is asc or desc", hint=f"--sort {field}:desc")
-    return field, direction == "desc"
-
-
-def _sorted(rows: list[ValuedRow], field: str, *, descending: bool) -> list[ValuedRow]:
-    """Rows by one field, those without it last; equal ones stay in the order of the file."""
-    known = [row for row in rows if getattr(row, field) is not None]
-    unknown = [row for row in rows if getattr(row, field) is None]
-    return [*sorted(known, key=lambda row: getattr(row, field), reverse=descending), *unknown]
+    width = WIDEST if as_page else screen_width()
+    about = (book.file.broker, count(len(book.file.positions) + len(book.file.pending), "row"))
+    head = title(book.file.path, about, instant(book.as_of), instant(valued_at), width - 2)
+    currency = book.basis.base_currency
+    if as_page:
+        print_text(positions_page([line.plain for line in head], rows, book.rejected, currency))
+    else:
+        show(positions_screen(head, rows, book.rejected, currency, width))

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.row import ValuedRow
+from quotewell.portfolio.selection import Group
 from quotewell.symbols import parse_option
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Table, cell, inset
@@ -25,7 +26,7 @@ _SHOWN_BY_MARKERS = frozenset(
 
 def positions_screen(
     head: Sequence[Line],
-    rows: Sequence[ValuedRow],
+    rows: Sequence[ValuedRow] | Sequence[Group],
     rejected: Sequence[RejectedRow],
     currency: str,
     width: int,
@@ -34,23 +35,27 @@ def positions_screen(
 
     Args:
         head: Lines above the table.
-        rows: In the order to show.
+        rows: In the order to show; or groups, whose sums stand above their rows.
         rejected: Rows that could not be read.
         currency: The base currency, of values and exposures.
         width: Characters in a line.
     """
     room = width - 2
     lines = [*head, EMPTY]
-    lines += _table(rows, currency, room) if rows else [cell("no rows of this kind", "dim")]
+    lines += _table(rows, currency, room) if rows else [cell("no such rows", "dim")]
     if rejected:
         lines += [EMPTY, cell(count(len(rejected), "rejected row"), "bold")]
         lines += [cell(f"  line {row.line}: {row.reason}", "yellow") for row in rejected]
     return inset(lines, room)
 
 
-def _table(rows: Sequence[ValuedRow], currency: str, room: int) -> list[Line]:
-    unit = unit_for([amount for row in rows for amount in (row.value, row.exposure)], currency)
-    several_accounts = len({row.account for row in rows}) > 1
+def _table(shown: Sequence[ValuedRow] | Sequence[Group], currency: str, room: int) -> list[Line]:
+    lines: list[ValuedRow | Group] = []
+    for one in shown:
+        lines += [one, *one.rows] if isinstance(one, Group) else [one]
+    unit = unit_for([amount for line in lines for amount in (line.value, line.exposure)], currency)
+    several_accounts = len({line.account for line in lines if isinstance(line, ValuedRow)}) > 1
+    indent = "  " if len(lines) > len(shown) else ""
     columns = [
         Column("Symbol", left=True),
         Column("Account" if several_accounts else "", left=True, goes=3),
@@ -66,21 +71,33 @@ def _table(rows: Sequence[ValuedRow], currency: str, room: int) -> list[Line]:
         Column("Beta-adj", goes=1),
     ]
     cells = [
-        [
-            _symbol(row),
-            cell(row.account or "" if several_accounts else "", "dim"),
-            *_instrument_cells(row, unit),
-            *_market_cells(row, unit),
+        _group_cells(line, unit)
+        if isinstance(line, Group)
+        else [
+            Text(indent).append_text(_symbol(line)),
+            cell(line.account or "" if several_accounts else "", "dim"),
+            *_instrument_cells(line, unit),
+            *_market_cells(line, unit),
         ]
-        for row in rows
+        for line in lines
     ]
-    notes = [cell(_note(row), "yellow") for row in rows]
+    notes = [EMPTY if isinstance(line, Group) else cell(_note(line), "yellow") for line in lines]
     longest = max(note.cell_len for note in notes)
     table = Table(columns, cells).fitted(room - (2 + min(longest, _SHORTEST_NOTE) if longest else 0))
     left = room - table.width - 2
     for note in notes:
         note.truncate(max(left, 0), overflow="ellipsis")
     return table.with_column(Column("Notes" if longest else "", left=True), notes).lines()
+
+
+def _group_cells(group: Group, unit: Unit) -> list[Text]:
+    """The sums of a group; what they leave out is marked."""
+    known = cell("" if group.complete else "≥", "yellow")
+    exposure = EMPTY if group.underlying is None else unit.amount(group.exposure, "bold")
+    adjusted = EMPTY if group.underlying is None else unit.amount(group.beta_adjusted, "bold")
+    name = cell(group.underlying or "Cash and pending", "bold")
+    value = unit.amount(group.value, "bold")
+    return [name, EMPTY, EMPTY, EMPTY, known, value, EMPTY, EMPTY, exposure, EMPTY, EMPTY, adjusted]
 
 
 def _symbol(row: ValuedRow) -> Text:

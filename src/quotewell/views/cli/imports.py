@@ -1,0 +1,77 @@
+"""`quotewell import FILE…`: how files are read, row by row, before anything is made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
+from quotewell.views.cli.options import Namespace, Subparsers
+from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.words import count, iso, printable
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.importers import ImportedFile
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("import", help="how a broker's file is read: what each row became")
+    parser.add_argument("file", nargs="+", metavar="FILE")
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 3 if a row was rejected or a column not read"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Read the files, and print what was found in each."""
+    from quotewell.portfolio.importers import read_positions  # noqa: PLC0415  `--help` needs none
+
+    files = [read_positions(path) for path in options.file]
+    if options.json:
+        print_json({"schema": 1, "files": [_document(file) for file in files]})
+    else:
+        print_lines("\n\n".join("\n".join(_lines(file)) for file in files))
+    if not all(file.rows for file in files):
+        return FAILED
+    doubtful = any(file.rejected or file.problems for file in files)
+    return NOT_STRICT if options.check and doubtful else FINE
+
+
+def _document(file: ImportedFile) -> dict[str, object]:
+    return {
+        "file": file.path,
+        "broker": file.broker,
+        "as_of": iso(file.as_of),
+        "accounts": file.accounts,
+        "rows": file.rows,
+        "kinds": _kinds(file),
+        "rejected": file.rejected,
+        "problems": file.problems,
+        "notes": file.notes,
+    }
+
+
+def _kinds(file: ImportedFile) -> dict[str, int]:
+    kinds = dict.fromkeys(("stock", "option", "cash", "pending", "unknown"), 0)
+    for entry in (*file.positions, *file.pending):
+        kinds[entry.kind] += 1
+    return kinds
+
+
+def _lines(file: ImportedFile) -> list[str]:
+    as_of = iso(file.as_of) or "on an unknown day"
+    kinds = ", ".join(f"{n} {kind}" for kind, n in _kinds(file).items() if n)
+    lines = [
+        f"{printable(file.path)}: {file.broker}, {count(file.rows, 'row')}, positions {as_of}",
+        f"  accounts: {', '.join(map(printable, file.accounts)) or 'not named'}",
+        f"  rows: {kinds or 'none'}" + (f", {len(file.rejected)} rejected" if file.rejected else ""),
+    ]
+    lines += [f"  line {row.line} rejected: {printable(row.reason)}" for row in file.rejected]
+    lines += [f"  {printable(problem.message)}" for problem in file.problems]
+    if file.notes:
+        lines.append(f"  {count(len(file.notes), 'line')} of text around the table")
+    return lines
