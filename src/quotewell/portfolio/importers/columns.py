@@ -25,12 +25,6 @@ class Columns(msgspec.Struct, frozen=True):
     index: Mapping[str, int]
     """Field to column, counted from 0; fields without a column are left out."""
 
-    @property
-    def headings(self) -> int:
-        """How many columns the header has, blank ones at its end not counted."""
-        cells = self.header.cells
-        return next((index + 1 for index in reversed(range(len(cells))) if cells[index].strip()), 0)
-
     def text(self, row: Row, field: str) -> str:
         """A cell without the blanks around it; empty if the row or the table does not have it."""
         return self.raw(row, field).strip()
@@ -64,9 +58,12 @@ class Columns(msgspec.Struct, frozen=True):
         """
         if row.fault is not None:
             raise RowError(row.fault)
-        headings = self.headings
-        if len(row.cells) > headings and any(cell.strip() for cell in row.cells[headings:]):
-            raise RowError(f"{len(row.cells)} cells under {headings} headings")
+        headings = self.header.cells
+        if len(row.cells) <= len(headings) and headings[-1]:
+            return
+        last = max(index for index, heading in enumerate(headings) if heading.strip())
+        if any(cell.strip() for cell in row.cells[last + 1 :]):
+            raise RowError(f"{len(row.cells)} cells under {last + 1} headings")
 
     def repeats_header(self, row: Row) -> bool:
         """Whether the row is the header once more, as before each account's rows."""

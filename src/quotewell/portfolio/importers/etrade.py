@@ -115,5 +115,6 @@ def _entry(file: ImportedFile, account: str | None, columns: Columns, row: Row) 
     said = reported(columns, row, _CURRENCY)
     said["account"] = said["account"] or account
     position = position_of(said)
-    position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
+    if position.cost_basis is None:
+        position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
     return position

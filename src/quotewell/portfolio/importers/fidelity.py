@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import takewhile
 
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
@@ -65,26 +66,23 @@ class Fidelity:
 
     def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
         """Sort all rows of the file into positions, pending activity and rejected rows."""
-        below = _below(columns, dated(rows, file, _DOWNLOADED), file)
-        read_rows(columns, below, file, partial(_entry, file))
-
-
-def _below(columns: Columns, rows: Iterable[Row], file: ImportedFile) -> Iterable[Row]:
-    """The rows below the header, without `Disclosure` above the footer; a title may date the file."""
-    for row in rows:
-        if row.line < columns.header.line:
+        rows = iter(rows)
+        for row in takewhile(lambda row: row.line < columns.header.line, rows):
             file.as_of = file.as_of or as_of_in_text(row.text)
-        elif key(row.text.strip('",')) not in _FOOTERS:
-            yield row
+        read_rows(columns, dated(rows, file, _DOWNLOADED), file, partial(_entry, file))
 
 
 def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | PendingActivity | None:
     if keeps_total(file, columns, row):
         return None
-    if _PENDING in (columns.text(row, "symbol").lower(), columns.text(row, "description").lower()):
+    symbol = columns.text(row, "symbol").lower()
+    if symbol in _FOOTERS and not any(cell.strip() for cell in row.cells[1:]):
+        return None
+    if _PENDING in (symbol, columns.text(row, "description").lower()):
         return _pending(columns, row)
     position = position_of(reported(columns, row, _CURRENCY))
-    position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
+    if position.cost_basis is None:
+        position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
     return position
 
 

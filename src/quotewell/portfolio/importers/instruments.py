@@ -34,7 +34,7 @@ _MONEY_MARKET = re.compile(
 )
 _CASH = frozenset(("CASH", "CASH & CASH INVESTMENTS", "CASH AND MONEY MARKET", "FUTURES CASH"))
 _CASH_IN_A_FUND = re.compile(r"CASH \((?P<fund>[A-Z]{1,6})\**\)", re.IGNORECASE)
-_NO_SYMBOL = frozenset(("-", "--", "N/A", "NULL"))
+_NO_SYMBOL = frozenset(("-", "--", "n/a", "N/A", "null", "NULL"))
 _NO_HOLDING = {
     "index": "an index cannot be held",
     "rate": "a yield cannot be held",
@@ -74,7 +74,7 @@ def position_of(row: Reported, kind: str = "", contract: Option | None = None) -
         RowError: If the row has neither an instrument with a quantity or value, nor a value.
     """
     text = row["raw_symbol"].strip()
-    if text.upper() in _NO_SYMBOL:
+    if text in _NO_SYMBOL:
         text = ""
     if row["quantity"] is None and row["value"] is None:
         raise RowError(f"{_subject(row)}: neither a quantity nor a value")
@@ -111,13 +111,15 @@ def _security(text: str, row: Reported) -> Position:
 
 
 def _is_cash(text: str, row: Reported) -> bool:
-    named = (
+    price = row["price"]
+    if price is not None and round(price, 4) != 1.0:
+        return False
+    return (
         text.upper() in _CASH
         or _CASH_IN_A_FUND.fullmatch(text) is not None
         or looks_like_money_market(text)
         or _MONEY_MARKET.search(row["description"]) is not None
     )
-    return named and (row["price"] is None or round(row["price"], 4) == 1.0)
 
 
 def _may_be_priced_per_unit(row: Reported) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
-from quotewell.portfolio.importers.amounts import AmountError, is_blank, parse_amount
+from quotewell.portfolio.importers.amounts import AmountError, parse_amount
 from quotewell.portfolio.importers.columns import Columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import Reported
@@ -24,6 +24,7 @@ EntryOf: TypeAlias = Callable[[Columns, Row], Position | PendingActivity | None]
 _ACCOUNT = ("account", "account_name")
 _NUMBERS = ("quantity", "price", "value")
 _TOTALS = frozenset(("total", "totals", "grand total", "account total", "positions total"))
+_NOTHING = frozenset(("", "-", "--", "n/a", "N/A"))
 _SENTENCE = 4
 
 
@@ -52,8 +53,9 @@ def read_rows(columns: Columns, rows: Iterable[Row], file: ImportedFile, entry_o
 
 def dated(rows: Iterable[Row], file: ImportedFile, words: str) -> Iterator[Row]:
     """The rows without those that begin with `words` (lower case), which date the file's prices."""
+    length = len(words)
     for row in rows:
-        if row.text.lstrip('" \t').lower().startswith(words):
+        if row.text.lstrip('" \t')[:length].lower() == words:
             file.as_of = as_of_in_text(row.text) or file.as_of
         else:
             yield row
@@ -83,16 +85,16 @@ def reported(columns: Columns, row: Row, currency: str | None) -> Reported:
 def text_of(columns: Columns, row: Row, field: str) -> str | None:
     """A cell's text; None if it is blank or a mark for nothing (`--`)."""
     text = columns.text(row, field)
-    return None if is_blank(text) else text
+    return None if text in _NOTHING else text
 
 
 def cost_of(position: Position, average: float | None) -> float | None:
-    """Total cost where the broker gives it, else from its average cost per share or unit of premium.
+    """Total cost by the broker's average cost per share or unit of premium.
 
     Positive for short positions too, as brokers write totals; None where the multiplier is unknown.
     """
-    if position.cost_basis is not None or average is None or position.quantity is None:
-        return position.cost_basis
+    if average is None or position.quantity is None:
+        return None
     if isinstance(position, StockPosition):
         return abs(position.quantity) * average
     multiplier = position.contract.multiplier if isinstance(position, OptionPosition) else None
@@ -101,7 +103,7 @@ def cost_of(position: Position, average: float | None) -> float | None:
 
 def is_total(text: str) -> bool:
     """Whether a cell in the place of a symbol makes its row a sum of other rows."""
-    return key(text) in _TOTALS
+    return "total" in text.lower() and key(text) in _TOTALS
 
 
 def keeps_total(file: ImportedFile, columns: Columns, row: Row, account: str | None = None) -> bool:
@@ -116,7 +118,7 @@ def keeps_total(file: ImportedFile, columns: Columns, row: Row, account: str | N
     Raises:
         RowError: If the value is no number.
     """
-    if not (is_total(columns.text(row, "symbol")) or is_total(row.cells[0])):
+    if not (is_total(columns.raw(row, "symbol")) or is_total(row.cells[0])):
         return False
     own = columns.text(row, "account")
     total = columns.amount(row, "value")
@@ -136,7 +138,9 @@ def _is_padding(columns: Columns, row: Row) -> bool:
 
 def _is_prose(columns: Columns, row: Row) -> bool:
     """Whether a row begins with a sentence, is shorter than the table, and has no number in its place."""
-    first = next((cell for cell in row.cells if cell.strip()), "")
+    first = row.cells[0] if row.cells else ""
+    if not first.strip():
+        first = next((cell for cell in row.cells if cell.strip()), "")
     if len(first.split()) < _SENTENCE:
         return False
     said = [cell for cell in row.cells if cell.strip()]

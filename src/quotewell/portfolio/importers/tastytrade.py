@@ -74,7 +74,8 @@ def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | None:
         return None
     contract = _contract(columns, row)
     position = position_of(reported(columns, row, _CURRENCY), contract=contract)
-    position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
+    if position.cost_basis is None:
+        position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
     return position
 
 
