@@ -88,7 +88,8 @@ def position_of(row: Reported, kind: str = "", contract: Option | None = None) -
     if kind != "stock" and _is_cash(text, row):
         return CashPosition(symbol=_cash_symbol(text), **row)
     if looks_like_cusip(text):
-        position: type[Position] = StockPosition if _may_be_priced_per_unit(row) else UnknownPosition
+        is_stock = kind == "stock" or _may_be_priced_per_unit(row)
+        position: type[Position] = StockPosition if is_stock else UnknownPosition
         return position(symbol=text.upper(), **row)
     return _security(text, row)
 
