@@ -56,6 +56,14 @@ def test_without_a_total_below_the_table_the_summarys_is_the_stated_one() -> Non
     assert file.stated_totals == {"Individual Brokerage -9871": 100_000.0}
 
 
+@pytest.mark.parametrize("gap", ["", "\n", ",,,\n\n"])
+def test_the_summary_ends_where_the_view_is_named(gap: str) -> None:
+    closer = SUMMARY.replace("\n\nView", "\n" + gap + "View").replace("Power\n", "Power\n" + gap)
+    file = read(closer + HEADER + "MSFT,420.00,1.00,0.24,10,350.25,10.00,4200.00\n")
+    assert file.accounts == ("Individual Brokerage -9871",)
+    assert file.rejected == []
+
+
 def test_of_several_accounts_in_the_summary_none_is_guessed_for_the_rows() -> None:
     two = SUMMARY.replace("\n\nView", '\n"Roth IRA -1996",5000.00,0,0,0,0\n\nView')
     file = read(two + HEADER + "MSFT,420.00,1.00,0.24,10,350.25,10.00,4200.00\nTOTAL,,,,,,,4200.00\n")

@@ -10,13 +10,7 @@ from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.instruments import position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
-from quotewell.portfolio.importers.tables import (
-    cost_of,
-    dated,
-    keeps_total,
-    read_rows,
-    reported,
-)
+from quotewell.portfolio.importers.tables import cost_of, dated, keeps_total, read_rows, reported
 from quotewell.portfolio.positions import Position
 
 __all__ = ["ETrade"]
@@ -32,8 +26,11 @@ _HEADINGS = {
     "average_cost": ("price paid $", "cost/share $", "cost/share"),
 }
 _OWN_HEADINGS = frozenset(
-    ("change $", "day's gain $", "last price $", "market value $", "price paid $", "qty #", "total gain $")
-) | {"value $"}
+    (
+        *("change $", "day's gain $", "last price $", "market value $"),
+        *("price paid $", "qty #", "total gain $", "value $"),
+    )
+)
 _SUMMARY = ("account", "net account value")
 _GENERATED = "generated at"
 _CURRENCY = "USD"
@@ -78,8 +75,11 @@ def _net_values(above: Sequence[Row], file: ImportedFile) -> dict[str, float | N
         if summary is None:
             if tuple(map(key, row.cells[:2])) == _SUMMARY:
                 summary = Columns(row, {"account": 0, "net_account_value": 1})
-        elif row.is_blank:
-            break
+        elif (
+            sum(1 for cell in row.cells if cell.strip()) < 2
+        ):  # a blank line, or the line that names the view
+            if values:
+                break
         else:
             try:
                 values[summary.text(row, "account")] = summary.amount(row, "net_account_value")

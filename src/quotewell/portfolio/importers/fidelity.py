@@ -11,13 +11,7 @@ from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
-from quotewell.portfolio.importers.tables import (
-    cost_of,
-    dated,
-    keeps_total,
-    read_rows,
-    reported,
-)
+from quotewell.portfolio.importers.tables import cost_of, dated, keeps_total, read_rows, reported
 from quotewell.portfolio.positions import PendingActivity, Position
 
 __all__ = ["Fidelity"]
