@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from quotewell.cache.loading import Batch, Miss, by_table
 from quotewell.cache.store import Store
+from quotewell.errors import ProviderError
 from quotewell.prefetch import least_seconds, plan
-from quotewell.protocols import Call, Clock, Fetched, Lane
+from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import Need, Record
 
 __all__ = ["MarketLoader", "Round"]
+
+_FALLBACK_SHARE = 2
+"""A fallback takes one of so many of the requests that its quota has left."""
 
 
 class Round(NamedTuple):
@@ -33,11 +38,15 @@ class MarketLoader:
         chain: The providers in order.
         store: What is known, for the border checks.
         clock: The time.
+        coordinator: Knows what is left of daily quotas.
         concurrency: Requests at a time.
     """
 
-    def __init__(self, chain: Chain, store: Store, clock: Clock, *, concurrency: int) -> None:
+    def __init__(
+        self, chain: Chain, store: Store, clock: Clock, coordinator: Coordinator, *, concurrency: int
+    ) -> None:
         self.concurrency = concurrency
+        self._coordinator = coordinator
         self._chain = chain
         self._store = store
         self._clock = clock
@@ -55,9 +64,15 @@ class MarketLoader:
         ]
         if not needs:
             return []
+        calls = plan(needs, self._chain.endpoints(position))
+        granted = self._within_quota(calls, position) if position else len(calls)
         return [
-            Batch(tuple(call.needs), provider, partial(self._fetch, call))
-            for call in plan(needs, self._chain.endpoints(position))
+            Batch(
+                tuple(call.needs),
+                provider,
+                partial(self._fetch, call) if place < granted else partial(self._refuse, provider),
+            )
+            for place, call in enumerate(calls)
         ]
 
     def rounds(self, needs: Collection[Need]) -> list[Round]:
@@ -73,6 +88,25 @@ class MarketLoader:
                 requests = sum(call.endpoint.cost for call in calls) + handshake
                 rounds.append(Round(calls, handshake, least_seconds(requests, self._chain.limit(position))))
         return rounds
+
+    def _within_quota(self, calls: Sequence[Call], position: int) -> int:
+        """How many of a fallback's calls it may make: they take at most half of what is left for today.
+
+        The daily quota of a second provider is for what the first has not, not for the hour in which it is
+        down. The first calls are made, so who asks puts first what matters most.
+        """
+        limit = self._chain.limit(position)
+        left = None if limit is None else self._coordinator.quota_left(self._chain.names[position], limit)
+        if left is None:
+            return len(calls)
+        costs = itertools.accumulate(call.endpoint.cost for call in calls)
+        return sum(cost <= left // _FALLBACK_SHARE for cost in costs)
+
+    def _refuse(self, provider: str, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
+        del lane, deadline  # nothing is sent
+        reason = "as a fallback it is asked for half of what its daily quota has left"
+        error = ProviderError(provider, "quota", reason)
+        return Fetched(failed=dict.fromkeys(needs, error))
 
     def _fetch(self, call: Call, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         from quotewell.providers.validate import check, held_back  # noqa: PLC0415  a look-up asks nobody

@@ -49,7 +49,8 @@ class Loader(Protocol):
 def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> Miss:
     """Why `need` is still missing after `source` has answered.
 
-    "No such symbol" is believed only when no provider failed for another reason.
+    "No such symbol" is believed only when no provider failed for another reason. That a fallback's quota was
+    spared is told beside why it was needed.
 
     Args:
         need: What was asked.
@@ -57,9 +58,11 @@ def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> M
         fetched: The answer.
         before: What stood in the way in earlier rounds.
     """
-    if before is not None and before.kind not in ("unknown", "omitted"):
-        return before
     error = fetched.failed.get(need)
+    if before is not None and before.kind not in ("unknown", "omitted"):
+        if isinstance(error, ProviderError) and error.failure == "quota":
+            return Miss("quota", f"{before.reason}; {source}: {error.reason}", source, None, error)
+        return before
     if isinstance(error, ProviderError):
         return Miss(error.failure, error.reason, source, error.retry_at, error)
     if error is not None:
