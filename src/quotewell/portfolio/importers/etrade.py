@@ -81,8 +81,10 @@ def _net_values(above: Sequence[Row], file: ImportedFile) -> dict[str, float | N
             if values:
                 break
         else:
+            account = summary.text(row, "account")
+            values[account] = None
             try:
-                values[summary.text(row, "account")] = summary.amount(row, "net_account_value")
+                values[account] = summary.amount(row, "net_account_value")
             except RowError as error:
                 file.reject(row, str(error))
     return values
