@@ -315,7 +315,7 @@ def test_a_custom_view_gives_average_costs_and_its_total() -> None:
         (CashPosition, "SPAXX", 5000.25, 5000.25, None),
     ]
     assert [pending.value for pending in file.pending] == [12.5]
-    assert (file.rejected, file.stated_totals, len(file.notes)) == ([], {"": 275112.75}, 1)
+    assert (file.rejected, file.stated_totals, len(file.notes)) == ([], {"": 275112.75}, 2)
     assert file.as_of == dt.datetime(2026, 2, 26, 15, 31, tzinfo=dt.UTC).timestamp()
 
 

@@ -112,3 +112,8 @@ def test_a_total_is_what_merrill_states() -> None:
     total = '"Total","","","","","","","","","","1,000.00",""\n'
     file = read(row("AMD", "A", "1", "1", "1"), total)
     assert (file.rows, file.stated_totals) == (1, {"": 1000.0})
+
+
+def test_disclosures_are_a_footer() -> None:
+    file = read(row("AMD", "A", "1", "1", "1"), '"Disclosures","","","","","","","","","","",""\n')
+    assert (file.rows, len(file.notes)) == (1, 1)

@@ -40,7 +40,6 @@ _OWN_TO_CUSTOM = ("$ ", "% ")
 _CURRENCY = "USD"
 _DOWNLOADED = "date downloaded"
 _PENDING = "pending activity"
-_FOOTERS = frozenset(("disclosure", "disclosures"))
 
 
 class Fidelity:
@@ -69,10 +68,7 @@ class Fidelity:
 def _entry(file: ImportedFile, columns: Columns, row: Row) -> Position | PendingActivity | None:
     if keeps_total(file, columns, row):
         return None
-    symbol = columns.text(row, "symbol").lower()
-    if symbol in _FOOTERS and not any(cell.strip() for cell in row.cells[1:]):
-        return None
-    if _PENDING in (symbol, columns.text(row, "description").lower()):
+    if _PENDING in (columns.text(row, "symbol").lower(), columns.text(row, "description").lower()):
         return _pending(columns, row)
     position = position_of(reported(columns, row, _CURRENCY))
     if position.cost_basis is None:

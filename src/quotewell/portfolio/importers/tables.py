@@ -26,6 +26,7 @@ _NUMBERS = ("quantity", "price", "value")
 _TOTALS = frozenset(("total", "totals", "grand total", "account total", "positions total"))
 _NOTHING = frozenset(("", "-", "--", "n/a", "N/A"))
 _SENTENCE = 4
+_FOOTER = "disclosure"
 
 
 def read_rows(columns: Columns, rows: Iterable[Row], file: ImportedFile, entry_of: EntryOf) -> None:
@@ -137,14 +138,14 @@ def _is_padding(columns: Columns, row: Row) -> bool:
 
 
 def _is_prose(columns: Columns, row: Row) -> bool:
-    """Whether a row begins with a sentence, is shorter than the table, and has no number in its place."""
-    first = row.cells[0] if row.cells else ""
-    if not first.strip():
-        first = next((cell for cell in row.cells if cell.strip()), "")
-    if len(first.split()) < _SENTENCE:
+    """Whether a row is a sentence or says `Disclosure`: it is short, and has no number in its place."""
+    is_narrow = len(row.cells) < len(columns.header.cells)
+    if not is_narrow and row.cells[0] and row.cells[1].strip():
         return False
     said = [cell for cell in row.cells if cell.strip()]
-    is_short = len(said) == 1 or len(row.cells) < len(columns.header.cells)
+    if not said or (len(said[0].split()) < _SENTENCE and not said[0].lower().startswith(_FOOTER)):
+        return False
+    is_short = is_narrow or len(said) == 1
     return is_short and not any(_is_number(columns.text(row, field)) for field in _NUMBERS)
 
 
