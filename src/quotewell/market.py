@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from quotewell.cache.loading import Batch, Miss, by_table
+import msgspec
+
+from quotewell.cache.loading import Batch, Miss, asks_again, by_table
 from quotewell.cache.store import Store
 from quotewell.errors import ProviderError
 from quotewell.prefetch import least_seconds, plan
 from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane
+from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
 from quotewell.providers.chain import Chain
-from quotewell.records import Need, Record
+from quotewell.records import History, Need, Record
 
 __all__ = ["MarketLoader", "Round"]
 
@@ -57,14 +60,11 @@ class MarketLoader:
         if position >= len(self._chain):
             return None
         provider = self._chain.names[position]
-        needs = [
-            need
-            for need, miss in missing.items()
-            if not again or (miss is not None and miss.kind == "omitted" and miss.source == provider)
-        ]
+        needs = [need for need, miss in missing.items() if not again or _is_asked_again(miss, provider)]
         if not needs:
             return []
-        calls = plan(needs, self._chain.endpoints(position))
+        whole = {need for need in needs if isinstance(_error(missing[need]), AnotherVintageError)}
+        calls = self._calls(position, needs, whole)
         granted = self._within_quota(calls, position) if position else len(calls)
         return [
             Batch(
@@ -75,12 +75,37 @@ class MarketLoader:
             for place, call in enumerate(calls)
         ]
 
+    def _calls(self, position: int, needs: Collection[Need], whole: Collection[Need]) -> list[Call]:
+        """The plan for one provider; a history is asked for from where the stored one ends.
+
+        Calls go by how far behind their symbols are: a call reaches back as far as the first of them needs.
+
+        Args:
+            position: Of the provider.
+            needs: What to ask it for.
+            whole: The histories of which all is needed, whatever is stored. For them the endpoint for few
+                symbols is preferred where it costs no more: it tells of splits and dividends.
+        """
+        provider, endpoints = self._chain.names[position], self._chain.endpoints(position)
+        histories = [symbol for symbol, facet in needs if facet == "history"]
+        stored = self._store.load("history", histories) if histories else {}
+        since = {
+            symbol: None if (symbol, "history") in whole else _since(stored.get(symbol), provider)
+            for symbol in histories
+        }
+        behind = sorted(histories, key=lambda symbol: since[symbol] or 0)
+        others = [need for need in needs if need[1] != "history"]
+        if whole:
+            endpoints = tuple(sorted(endpoints, key=lambda endpoint: endpoint.symbols_per_call))
+        calls = plan([*others, *((symbol, "history") for symbol in behind)], endpoints)
+        return [_reaching(call, since) for call in calls]
+
     def rounds(self, needs: Collection[Need]) -> list[Round]:
         """What each provider in turn would be asked for that none before it carries; nobody is asked."""
         left = list(needs)
         rounds = []
         for position in range(len(self._chain)):
-            calls = plan(left, self._chain.endpoints(position)) if left else []
+            calls = self._calls(position, left, set())
             if calls:
                 planned = {need for call in calls for need in call.needs}
                 left = [need for need in left if need not in planned]
@@ -113,16 +138,36 @@ class MarketLoader:
 
         wanted = {symbol for symbol, _ in needs}
         symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
-        still_missing = Call(call.endpoint, symbols, frozenset(needs))
+        still_missing = Call(call.endpoint, symbols, frozenset(needs), call.since)
         fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
         begun = self._store.rev()
         checked = check(fetched, self._known(fetched), self._clock.now())
+        if checked.closes:
+            self._append(checked, call)
         # The old values again, with the price that was refused beside them. Writing clears an invalidation,
         # so an invalidated value is left as it is: its failure will tell of the price.
         suspects = [quote for quote in held_back(checked) if not quote.invalidated]
         if suspects:
             self._store.write("quote", suspects, begun=begun)
         return checked
+
+    def _append(self, checked: Fetched, call: Call) -> None:
+        """Put new closes behind the stored ones, or have a series of another vintage asked for as a whole."""
+        stored = self._store.closes(checked.closes)
+        for symbol, new in list(checked.closes.items()):
+            before = stored.get(symbol)
+            series = appended(before, new) if before is not None else None
+            if series is None and call.since is not None:
+                del checked.closes[symbol], checked.found[symbol, "history"]
+                checked.failed[symbol, "history"] = AnotherVintageError(call.endpoint.provider, symbol)
+                continue
+            if series is None:
+                series = new if before is None else replaced(before, new)
+            checked.closes[symbol] = series
+            history = checked.found[symbol, "history"]
+            checked.found[symbol, "history"] = msgspec.structs.replace(
+                history, first_date=series.dates[0], last_date=series.dates[-1], bars=len(series.dates)
+            )
 
     def _known(self, fetched: Fetched) -> dict[Need, Record]:
         """What the border checks compare new quotes with."""
@@ -133,3 +178,28 @@ class MarketLoader:
             for table, keys in by_table(needs).items()
             for symbol, record in self._store.load(table, keys).items()
         }
+
+
+def _error(miss: Miss | None) -> Exception | None:
+    return None if miss is None else miss.error
+
+
+def _is_asked_again(miss: Miss | None, provider: str) -> bool:
+    """Whether a provider's answer calls for one more question to it."""
+    return miss is not None and miss.source == provider and asks_again(miss)
+
+
+def _since(record: Record | None, provider: str) -> int | None:
+    """The day from which a history is to be asked for; None for all of it."""
+    if not isinstance(record, History) or record.invalidated or record.source != provider:
+        return None
+    return None if record.last_date is None else record.last_date - OVERLAP_DAYS
+
+
+def _reaching(call: Call, since: Mapping[str, int | None]) -> Call:
+    """The call with the first day that one of its symbols needs."""
+    if "history" not in {facet for _, facet in call.needs}:
+        return call
+    days = [since[symbol] for symbol in call.symbols]
+    known = [day for day in days if day is not None]
+    return msgspec.structs.replace(call, since=min(known) if len(known) == len(days) else None)

@@ -306,6 +306,11 @@ class Call(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     symbols: tuple[str, ...]
     needs: frozenset[Need]
+    since: int | None = None
+    """The first day (ordinal) that a history is needed from; None for all that there is.
+
+    A provider may bring more.
+    """
 
 
 class Fetched(msgspec.Struct):

@@ -11,7 +11,11 @@ from quotewell.errors import ProviderError
 from quotewell.protocols import Fetched, Lane
 from quotewell.records import FailureKind, Need
 
-__all__ = ["Batch", "Loader", "Miss", "by_table", "miss_of"]
+__all__ = ["AskAgainError", "Batch", "Loader", "Miss", "asks_again", "by_table", "miss_of"]
+
+
+class AskAgainError(ProviderError):
+    """An answer that only leads to another question to the same provider, whose outcome counts instead."""
 
 
 class Miss(msgspec.Struct, frozen=True):
@@ -59,7 +63,7 @@ def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> M
         before: What stood in the way in earlier rounds.
     """
     error = fetched.failed.get(need)
-    if before is not None and before.kind not in ("unknown", "omitted"):
+    if before is not None and before.kind != "unknown" and not asks_again(before):
         if isinstance(error, ProviderError) and error.failure == "quota":
             return Miss("quota", f"{before.reason}; {source}: {error.reason}", source, None, error)
         return before
@@ -70,6 +74,11 @@ def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> M
     if need in fetched.unknown:
         return Miss("unknown", f"{source} knows no {need[1]} of {need[0]}", source)
     return Miss("omitted", f"{source} left {need[0]} out of its answer", source)
+
+
+def asks_again(miss: Miss) -> bool:
+    """Whether an answer leads to one more question to the same provider."""
+    return miss.kind == "omitted" or isinstance(miss.error, AskAgainError)
 
 
 def by_table(needs: Iterable[Need]) -> dict[str, list[str]]:
