@@ -58,6 +58,13 @@ def test_a_name_without_a_whole_date_gives_none(name: str) -> None:
         ("Date downloaded May-11-2025 1:00 p.m ET", (2025, 5, 9, 16, 0)),  # a Sunday
         ("Date downloaded May-08-2025 31:99 p.m ET", (2025, 5, 8, 16, 0)),
         ("Date downloaded May-08-2025 at 10:31 Tokyo", (2025, 5, 8, 16, 0)),
+        ("Positions for All-Accounts as of 11:04 AM ET, 05/08/2025", (2025, 5, 8, 11, 4)),
+        ("Positions for All-Accounts as of 06:04 PM ET, 2025/05/08", (2025, 5, 8, 16, 0)),
+        ("as of 14:50:44 ET 05/08/2025", (2025, 5, 8, 14, 50)),
+        ("as of 25:50 ET 05/08/2025", (2025, 5, 8, 16, 0)),
+        ("Generated at Jan 5 2026 12:00 PM ET", (2026, 1, 5, 12, 0)),
+        ("Generated at Jan 5 2026 12:00 PM PT", (2026, 1, 5, 16, 0)),
+        ("5/8/2025", (2025, 5, 8, 16, 0)),
     ],
 )
 def test_a_download_time_means_the_markets_prices_of_then(text: str, instant: tuple[int, ...]) -> None:

@@ -290,6 +290,55 @@ def test_titles_blank_lines_and_a_repeated_header_are_no_rows() -> None:
     assert (file.rows, file.positions[0].line, file.rejected) == (1, 4, [])
 
 
+CUSTOM = (
+    '"Positions"\n"Individual - TOD X1234"\n"As of 02/26/2026 10:31 AM ET"\n\n'
+    "Symbol,Quantity,Last,$ Chg,$ Avg Cost,% Total G/L,Value\n"
+)
+
+
+def test_a_custom_view_gives_average_costs_and_its_total() -> None:
+    file = read(
+        'AMZN,"1,400",193.10,+1.00,155.38,24.27%,"270,340.00"',
+        "DEF260227P15,-2,1.20,--,0.85,--,-240.00",
+        "SPY7260227P15,1,1.20,--,0.85,--,120.00",
+        'Cash (SPAXX),"5,000.25",1.00,--,1.00,--,"5,000.25"',
+        "Pending Activity,,,,,,12.50",
+        'Totals,,,,,,"275,112.75"',
+        header=CUSTOM,
+        footer='\nDisclosure\n"The data and information in this spreadsheet is provided as it is."\n',
+    )
+    assert file.broker == "Fidelity"
+    assert [(type(p), p.symbol, p.quantity, p.value, p.cost_basis) for p in file.positions] == [
+        (StockPosition, "AMZN", 1400.0, 270340.0, pytest.approx(1400 * 155.38)),
+        (OptionPosition, "DEF260227P00015000", -2.0, -240.0, pytest.approx(170.0)),
+        (OptionPosition, "SPY7260227P00015000", 1.0, 120.0, None),
+        (CashPosition, "SPAXX", 5000.25, 5000.25, None),
+    ]
+    assert [pending.value for pending in file.pending] == [12.5]
+    assert (file.rejected, file.stated_totals, len(file.notes)) == ([], {"": 275112.75}, 2)
+    assert file.as_of == dt.datetime(2026, 2, 26, 15, 31, tzinfo=dt.UTC).timestamp()
+
+
+@pytest.mark.parametrize("symbol", ["Cash (SPAXX)", "CASH (FDRXX**)", "Cash (FCASH)", "cash"])
+def test_cash_in_a_fund_is_cash(symbol: str) -> None:
+    file = read(f"{symbol},5,--,--,--,--,5.00", header=CUSTOM)
+    (cash,) = file.positions
+    assert isinstance(cash, CashPosition)
+    assert cash.symbol == symbol.upper().removeprefix("CASH (").rstrip("*)")
+
+
+@pytest.mark.parametrize("symbol", ["Cash (5,000)", "CASHX (SPAXX)", "Cash America"])
+def test_what_only_begins_like_cash_is_none(symbol: str) -> None:
+    (position,) = read(f'"{symbol}",5,2.00,--,--,--,10.00', header=CUSTOM).positions
+    assert not isinstance(position, CashPosition)
+
+
+def test_an_average_cost_is_no_total() -> None:
+    line = "Z1,Mine,AMZN,AMAZON,10,$2.00,,$20.00,,,,,,%s,$1.50,Margin"
+    assert only(line % "$14.99").cost_basis == 14.99
+    assert only(line % "--").cost_basis == 15.0
+
+
 def test_the_content_dates_the_file_before_its_name_does() -> None:
     line = row("AMZN", "AMAZON", "1", "$1.00", "$1.00")
     named = "Portfolio_Positions_May-09-2025.csv"

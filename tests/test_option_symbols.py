@@ -36,6 +36,17 @@ from quotewell.symbols import Option, Right, occ, parse_option
         ("AMZN MAY 16 2025 $190 CALL", "AMZN250516C00190000"),
         ("PDD Jan 15 2027 $65 Put", "PDD270115P00065000"),
         ("AAPL Jun 20 '25 $200.50 Call", "AAPL250620C00200500"),
+        ("AAPL Jan 19 '24 $150 Call", "AAPL240119C00150000"),
+        ("BRK.B Jan 16 '26 $1,500 Put", "BRKB260116P01500000"),
+        ("AAPL Jan-19-2024 150 C", "AAPL240119C00150000"),
+        ("AAPL 19-Jan-24 $150 Call", "AAPL240119C00150000"),
+        ("AAPL 19 Jan '24 Call $150", "AAPL240119C00150000"),
+        ("AAPL 2024-01-19 150.0 Put", "AAPL240119P00150000"),
+        ("AAPL--240119C00150000", "AAPL240119C00150000"),
+        ("DEF260227P15", "DEF260227P00015000"),
+        ("CALL TSLA   12/13/24   420.000", "TSLA241213C00420000"),
+        ("PUT  NVDA   12/13/24   150.000", "NVDA241213P00150000"),
+        ("PUT  XYZ   42.50 EXP 02-13-26", "XYZ260213P00042500"),
         ("AAPL 4/17/2025 Call $220.00", "AAPL250417C00220000"),
         ("CALL XYZ   425.00 EXP 02-13-26", "XYZ260213C00425000"),
         ("PUT BRK.B 425.00 EXP 02-13-26", "BRKB260213P00425000"),
@@ -66,6 +77,14 @@ def test_every_spelling_of_an_option_is_read(text: str, symbol: str) -> None:
         "SUPER MICRO COMPUTER INC COM NEW",
         "PUTNAM LARGE CAP VALUE FUND CLASS A",
         "CALLAWAY GOLF CO",
+        "CALL TESLA INC 01/21/22 900",
+        "PUT 01/21/22 900",
+        "ISHARES 0-3 MONTH TREASURY BOND ETF",
+        "UNITED STATES TREAS NTS 4.5% 02/15/36",
+        "JAN 15 2027",
+        "AAPL JAN 2027 CALL",
+        "Cash (SPAXX)",
+        "Cash & Cash Investments",
         "NUVEEN S&P 500 BUY-WRITE INCOME FD 2025 CALL",
         "PUT SMALL CAP INDEX $32 EXP 04/01/20",
         "CALL TESLA $900 EXP 01/21/22",
@@ -207,10 +226,49 @@ def test_all_spellings_of_one_contract_are_the_same_option(
         f"{root} {expiry:%d%b%y} {strike} {right}",
         f"{root} {expiry:%b %d %Y} ${strike} {word}",
         f"{word} {root}   {strike} EXP {expiry:%m-%d-%y}",
+        f"{root} {expiry:%b %d} '{expiry:%y} ${strike} {word.title()}",
+        f"{root} {expiry:%m/%d/%Y} {word.title()} ${strike}",
+        f"{root} {expiry:%Y-%m-%d} {strike} {right}",
+        f"{word} {root}   {expiry:%m/%d/%y}   {strike}",
+        f"{word} ({root}) A COMPANY INC {expiry:%b %d %y} ${strike} (100 SHS)",
+        f"{root}{expiry:%y%m%d}{right}{strike}",
+        f"{root:-<6}{expiry:%y%m%d}{right}{mills:08d}",
     ]
 
     expected = _option(occ(root, expiry, right, mills / 1000))
     assert [parse_option(text) for text in spellings] == [expected] * len(spellings)
+
+
+@given(
+    st.from_regex(r"[A-Z]{1,5}", fullmatch=True),
+    EXPIRIES,
+    RIGHTS,
+    st.integers(1, 999_999),
+    st.sampled_from(["C", "D"]),
+)
+def test_merrills_code_is_the_same_option(
+    root: str, expiry: dt.date, right: Right, digits: int, decimals: str
+) -> None:
+    letter = "ABCDEFGHIJKLMNOPQRSTUVWX"[expiry.month - 1 + (12 if right == "P" else 0)]
+    mills = digits if decimals == "C" else digits - digits % 10
+    spelled = f"{root}#{letter}{expiry:%d%y}{decimals}{mills:06d}"
+
+    strike = mills / (1000 if decimals == "C" else 10_000)
+    expected = _option(occ(root, expiry, right, strike)) if mills else None
+    assert parse_option(spelled) == expected
+
+
+TICKERS = st.from_regex(r"[A-Z]{1,5}(?:[./ -][A-Z]|\.(?:L|TO|DE)|\*\*)?", fullmatch=True)
+NAME_PARTS = (
+    *("CALL", "PUT", "CALLAWAY", "COMPUTER", "SUPER", "INC", "COM", "CL", "A", "C", "P", "EXP", "TREASURY"),
+    *("0-3", "MONTH", "2025", "1.875", "JAN", "$32", "500", "&"),
+)
+NAMES = st.lists(st.sampled_from(NAME_PARTS)).map(" ".join)
+
+
+@given(st.one_of(TICKERS, NAMES))
+def test_neither_a_ticker_nor_a_companys_name_is_an_option(text: str) -> None:
+    assert parse_option(text) is None
 
 
 @pytest.mark.parametrize("root", ["BRK.B", "BRK/B", "BRK B", "BRK-B", " brkb "])

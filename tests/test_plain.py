@@ -82,6 +82,17 @@ def test_a_header_that_is_mostly_another_brokers_is_not_read_as_plain() -> None:
         read("Symbol,Quantity,CostBasisPrice,CurrencyPrimary,ListingExchange\nAAPL,1,2,EUR,NASDAQ\n")
 
 
+def test_a_history_is_not_read_as_positions_and_says_so() -> None:
+    robinhood = (
+        "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code,Quantity,Price,Amount\n"
+    )
+    with pytest.raises(ImportFailed, match="holds transactions, not positions") as caught:
+        read(robinhood + "1/2/2025,1/2/2025,1/3/2025,AAPL,Apple,Buy,1,$2.00,($2.00)\n")
+    assert "Robinhood and Webull have no positions export" in caught.value.hint
+    with pytest.raises(ImportFailed, match="transactions"):
+        read("Symbol,Quantity,Price,Action\nAAPL,1,2,Buy\nAAPL,1,2,Sell\n")
+
+
 def test_a_decimal_comma_is_never_read_as_thousands() -> None:
     file = read("symbol;quantity\nAAPL;1,234\nMSFT;1,234.5\nNVDA;2,5\n")
     assert [p.symbol for p in file.positions] == ["MSFT"]

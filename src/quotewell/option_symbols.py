@@ -32,14 +32,16 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _DATE = (
     r"(?P<date>[0-9]{{1,2}}[/-][0-9]{{1,2}}[/-](?:[0-9]{{4}}|[0-9]{{2}})"
     r"|[0-9]{{4}}[/-][0-9]{{1,2}}[/-][0-9]{{1,2}}"
-    r"|[0-9]{{1,2}} ?(?:{months}) ?'?(?:[0-9]{{4}}|[0-9]{{2}})"
-    r"|(?:{months}) +[0-9]{{1,2}},? +'?(?:[0-9]{{4}}|[0-9]{{2}}))"
+    r"|[0-9]{{1,2}}[ -]?(?:{months})[ -]?'?(?:[0-9]{{4}}|[0-9]{{2}})"
+    r"|(?:{months})(?: +|-)[0-9]{{1,2}}(?:,? +|,|-)'?(?:[0-9]{{4}}|[0-9]{{2}}))"
 ).format(months="|".join(_MONTHS))
 # Text, so that a program without options never compiles them.
 _SPELLINGS = (
-    # OCC padded or not, Fidelity ` -AMZN250516C190`, thinkorswim `.AMZN250516C190`
-    rf"[-.]?{_ROOT} *(?P<yymmdd>[0-9]{{6}})(?P<right>[CP])(?:(?P<mills>[0-9]{{8}})|{_STRIKE})",
-    # Schwab `SMAL 04/01/2020 32.00 P`, IB `SPY 31MAR25 570 C`, described `AMZN MAY 16 2025 $190 CALL`
+    # OCC padded or not, Fidelity ` -AMZN250516C190`, thinkorswim `.AMZN250516C190`,
+    # E*TRADE `AAPL--240119C00150000`
+    rf"[-.]?{_ROOT}[ -]*(?P<yymmdd>[0-9]{{6}})(?P<right>[CP])(?:(?P<mills>[0-9]{{8}})|{_STRIKE})",
+    # Schwab `SMAL 04/01/2020 32.00 P`, IB `SPY 31MAR25 570 C`, E*TRADE `AAPL Jan 19 '24 $150 Call`,
+    # Fidelity's description `AMZN MAY 16 2025 $190 CALL`
     rf"{_ROOT} +{_DATE} +\$?{_STRIKE} +{_RIGHT}",
     # Robinhood `AAPL 4/17/2025 Call $220.00`
     rf"{_ROOT} +{_DATE} +{_RIGHT} +\$?{_STRIKE}",
@@ -47,6 +49,8 @@ _SPELLINGS = (
     rf"{_ROOT}#?(?P<opra>[A-X])(?P<ddyy>[0-9]{{4}})(?P<decimals>[CD])(?P<digits>[0-9]{{6}})",
     # Merrill `CALL XYZ   425.00 EXP 02-13-26`. Schwab's has a `$`, and a name for root.
     rf"(?P<right>CALL|PUT) +{_ROOT} +{_STRIKE} +EXP +{_DATE}",
+    # E*TRADE's description `CALL TSLA   12/13/24   420.000`
+    rf"(?P<right>CALL|PUT) +{_ROOT} +{_DATE} +{_STRIKE}",
     # Fidelity `PUT (CRM) SALESFORCE INC JUN 20 25 $290 (100 SHS)`
     rf"(?P<right>CALL|PUT) +\({_ROOT}\) .* {_DATE} +\${_STRIKE}(?: +\([0-9]+ SHS\))?",
 )

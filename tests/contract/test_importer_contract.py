@@ -2,73 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from broker_samples import SAMPLES, Sample
 from quotewell.errors import ImportFailed
 from quotewell.portfolio.importers import IMPORTERS, ImportedFile, read_positions
+from quotewell.portfolio.importers.table import read_text
 
-_FIDELITY_HEADER = (
-    "Account Number,Account Name,Symbol,Description,Quantity,Last Price,Last Price Change,Current Value,"
-    "Cost Basis Total,Average Cost Basis,Type"
+samples = pytest.mark.parametrize(
+    "sample", SAMPLES, ids=lambda sample: f"{sample.broker} {sample.variant}".strip()
 )
-
-
-class Sample(msgspec.Struct):
-    """A file of one broker: rows by what they must become."""
-
-    broker: str
-    header: str
-    rows: dict[str, list[str]]
-    bad: str
-    """A row whose quantity is the text in `{}`."""
-    trailing: str = ""
-
-
-SAMPLES = [
-    Sample(
-        broker="Fidelity",
-        header=_FIDELITY_HEADER,
-        rows={
-            "stock": [
-                'Z1,Mine,AMZN,AMAZON.COM INC,"1,400.0",$193.10,+$4.39,"$270,340.00 ",$217533.79,--,Margin,',
-                "Z1,Mine,ARKK,ARK ETF TRUST,-10,$51.78,+$2.19,($517.80),$532.86,$53.29,Short",
-                "Z1,Mine,021ESC017,SOME ESCROW SHS,33.0,--,--,--,$1640.10,$49.70,Margin",
-                "Z2,Other,AMZN,AMAZON.COM INC,1,$193.10,+$4.39,$193.10,n/a,n/a,Margin",
-            ],
-            "option": [
-                "Z1,Mine, -AMZN250516C190,AMZN MAY 16 2025 $190 CALL,-7.0,$5.80,+$2.05,-$4060.00,--,--,Margin"
-            ],
-            "cash": ["Z1,Mine,SPAXX**,HELD IN MONEY MARKET,,,,$81865.97,,,Cash"],
-            "pending": ["Z1,Mine,Pending Activity,,,,$526587.25,,,,"],
-            "unknown": ["Z1,Mine,???,SOMETHING ODD,,,,$10.00,,,Cash"],
-            "rejected": ["Z1,Mine,NVDA,NVIDIA,abc,$1.00,,$1.00,,,Margin"],
-            "": ["Z1,Mine,,,,,,,,,"],
-        },
-        bad="Z1,Mine,AMZN,AMAZON,{},$1.00,,$1.00,,,Margin",
-        trailing='\n"Prices are delayed and provided as they are."\n"Date downloaded May-08-2025"\n',
-    ),
-    Sample(
-        broker="plain",
-        header="Symbol,Quantity,Account,Currency,Price,Value",
-        rows={
-            "stock": ["AMZN,10,A,USD,193.10,1931.00", "amzn,-3,B,USD,,", "021ESC017,33,A,USD,--,n/a,"],
-            "option": ["AMZN250516C00190000,-7,A,USD,5.80,-4060"],
-            "cash": ["CASH,100,A,USD,,", "FMPXX,5,A,USD,1.00,5"],
-            "unknown": ["???,,A,USD,,10.00"],
-            "rejected": ["NVDA,abc,A,USD,,", ",5,A,USD,,"],
-            "": [",,,,,"],
-        },
-        bad="AMZN,{},A,USD,1,1",
-    ),
-]
-samples = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.broker)
 
 
 def lines_of(sample: Sample) -> list[str]:
@@ -77,6 +27,10 @@ def lines_of(sample: Sample) -> list[str]:
 
 def content(sample: Sample, before: str = "") -> str:
     return before + sample.header + "\n" + "\n".join(lines_of(sample)) + "\n" + sample.trailing
+
+
+def good_row(sample: Sample) -> str:
+    return next(iter(sample.rows.values()))[0]
 
 
 def kinds(file: ImportedFile) -> dict[str, int]:
@@ -88,7 +42,17 @@ def kinds(file: ImportedFile) -> dict[str, int]:
 
 
 def test_every_registered_importer_has_a_sample_here() -> None:
-    assert [importer.broker for importer in IMPORTERS] == [sample.broker for sample in SAMPLES]
+    brokers = [importer.broker for importer in IMPORTERS]
+    assert brokers == list(dict.fromkeys(sample.broker for sample in SAMPLES))
+    assert brokers[-1] == "plain"
+
+
+@samples
+@pytest.mark.parametrize("before", ["", "My positions\n\nFilter: all\n"])
+def test_no_other_brokers_importer_recognises_a_file(sample: Sample, before: str) -> None:
+    head = read_text(content(sample, before).encode(), "sample").head(",", 100)
+    recognised = [importer.broker for importer in IMPORTERS[:-1] if importer.recognise(head) is not None]
+    assert recognised == [sample.broker] * (sample.broker != "plain")
 
 
 @samples
@@ -123,9 +87,10 @@ def test_encodings_and_line_ends_change_nothing(sample: Sample, encoding: str, e
 @samples
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_delimiters_change_nothing_but_themselves(sample: Sample, delimiter: str) -> None:
-    text = content(sample).replace('"1,400.0"', "1400").replace('"$270,340.00 "', "$270340.00")
-    saved = text.replace(",", delimiter)
-    file = read_positions(saved.encode())
+    saved = io.StringIO()
+    rows = csv.reader(io.StringIO(content(sample)))
+    csv.writer(saved, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    file = read_positions(saved.getvalue().encode())
     assert file.positions == read_positions(content(sample).encode()).positions
 
 
@@ -134,16 +99,28 @@ def test_delimiters_change_nothing_but_themselves(sample: Sample, delimiter: str
     "quantity", ["NaN", "nan", "inf", "1e999", "-1e999", "ten", "0x1F", "x" * 6000, "1,23"]
 )
 def test_a_quantity_that_is_no_number_rejects_the_row_and_only_it(sample: Sample, quantity: str) -> None:
-    good = sample.rows["stock"][0]
+    good = good_row(sample)
     file = read_positions("\n".join([sample.header, good, sample.bad.format(quantity), good]).encode())
     assert [rejected.line for rejected in file.rejected] == [3]
     assert len(file.positions) == 2
 
 
 @samples
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_no_row_depends_on_those_around_it(sample: Sample, data: st.DataObject) -> None:
+    told = {line: kind for kind, lines in sample.rows.items() if kind for line in lines}
+    lines = data.draw(st.lists(st.sampled_from(list(told)), max_size=20))
+    file = read_positions("\n".join([sample.header, *lines]).encode())
+    found: dict[int | None, str] = {entry.line: entry.kind for entry in (*file.positions, *file.pending)}
+    found |= {rejected.line: "rejected" for rejected in file.rejected}
+    assert found == {number: told[line] for number, line in enumerate(lines, start=2)}
+
+
+@samples
 def test_duplicates_are_kept(sample: Sample) -> None:
-    stock = sample.rows["stock"][0]
-    file = read_positions(f"{sample.header}\n{stock}\n{stock}".encode())
+    good = good_row(sample)
+    file = read_positions(f"{sample.header}\n{good}\n{good}".encode())
     assert len(file.positions) == 2
 
 
@@ -162,8 +139,8 @@ def test_a_path_bytes_and_an_open_file_read_alike(sample: Sample, tmp_path: Path
 @samples
 def test_nothing_asks_for_the_files_mtime(sample: Sample, tmp_path: Path) -> None:
     path = tmp_path / "positions.csv"
-    path.write_text(sample.header + "\n" + sample.rows["stock"][0], encoding="utf-8")
-    assert read_positions(path).as_of is None
+    path.write_text(sample.header + "\n" + good_row(sample), encoding="utf-8")
+    assert read_positions(path).as_of == sample.as_of
 
 
 @samples
@@ -213,3 +190,11 @@ def test_the_refusal_names_what_would_be_read() -> None:
     with pytest.raises(ImportFailed, match=r"known: .*Fidelity") as caught:
         read_positions(b"a,b\n1,2\n", "other.csv")
     assert "symbol,quantity" in caught.value.hint
+
+
+def test_every_broker_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "brokers.md").read_text(encoding="utf-8")
+    rows = [
+        line.split("|")[1].strip().replace("\\", "") for line in text.splitlines() if line.startswith("| ")
+    ]
+    assert rows[1:] == [importer.broker for importer in IMPORTERS]

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from quotewell.errors import ImportFailed
-from quotewell.portfolio.importers.columns import Columns
+from quotewell.portfolio.importers.columns import Columns, lists_transactions
 from quotewell.portfolio.importers.dates import as_of_in_name
+from quotewell.portfolio.importers.etrade import ETrade
 from quotewell.portfolio.importers.fidelity import Fidelity
+from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
 from quotewell.portfolio.importers.plain import Plain
+from quotewell.portfolio.importers.schwab import Schwab
 from quotewell.portfolio.importers.table import DELIMITERS, Row, Table, read_bytes, read_text
+from quotewell.portfolio.importers.tastytrade import Tastytrade
+from quotewell.portfolio.importers.vanguard import Vanguard
 from quotewell.portfolio.problems import Problem
 
 __all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_positions"]
@@ -40,6 +45,11 @@ class Importer(Protocol):
 
 IMPORTERS: tuple[Importer, ...] = (
     Fidelity(),
+    Schwab(),
+    Vanguard(),
+    ETrade(),
+    Merrill(),
+    Tastytrade(),
     Plain(),  # last: it recognises whatever has a symbol and a quantity
 )
 
@@ -73,12 +83,19 @@ def read_positions(source: str | Path | bytes | BinaryIO, name: str | None = Non
 
 
 def _recognised(table: Table) -> tuple[Importer, Columns, str]:
-    for delimiter in DELIMITERS:
-        head = table.head(delimiter, _HEADER_WITHIN)
+    heads = {delimiter: table.head(delimiter, _HEADER_WITHIN) for delimiter in DELIMITERS}
+    for delimiter, head in heads.items():
         for importer in IMPORTERS:
             columns = importer.recognise(head)
             if columns is not None:
                 return importer, columns, delimiter
+    if any(lists_transactions(row) for head in heads.values() for row in head):
+        raise ImportFailed(
+            table.name,
+            "holds transactions, not positions",
+            hint="export positions (holdings) from the broker, not its history or orders; "
+            "Robinhood and Webull have no positions export: write a table with the columns symbol,quantity",
+        )
     brokers = ", ".join(importer.broker for importer in IMPORTERS)
     raise ImportFailed(
         table.name,

@@ -8,6 +8,7 @@ import re
 __all__ = ["AmountError", "is_blank", "parse_amount", "parse_percent"]
 
 _BLANK = frozenset(("", "-", "--", "---", "—", "–", "n/a", "na", "n.a.", "not available", "null", "none"))
+_BLANK |= {"incomplete", "missing", "not tracked", "unavailable"}  # Schwab's cost basis
 _NUMBER = (
     r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,4})?"
 )

@@ -11,7 +11,11 @@ from quotewell.portfolio.importers.amounts import AmountError, parse_amount
 from quotewell.portfolio.importers.outcome import RowError
 from quotewell.portfolio.importers.table import Row
 
-__all__ = ["Columns", "find_columns", "key"]
+__all__ = ["Columns", "find_columns", "key", "lists_transactions"]
+
+_OF_TRANSACTIONS = frozenset(
+    ("action", "activity type", "run date", "trans code", "transaction type", "transactiontype")
+)
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -54,9 +58,12 @@ class Columns(msgspec.Struct, frozen=True):
         """
         if row.fault is not None:
             raise RowError(row.fault)
-        headings = len(self.header.cells)
-        if len(row.cells) > headings and any(cell.strip() for cell in row.cells[headings:]):
-            raise RowError(f"{len(row.cells)} cells under {headings} headings")
+        headings = self.header.cells
+        if len(row.cells) <= len(headings) and headings[-1]:
+            return
+        last = max(index for index, heading in enumerate(headings) if heading.strip())
+        if any(cell.strip() for cell in row.cells[last + 1 :]):
+            raise RowError(f"{len(row.cells)} cells under {last + 1} headings")
 
     def repeats_header(self, row: Row) -> bool:
         """Whether the row is the header once more, as before each account's rows."""
@@ -70,6 +77,11 @@ class Columns(msgspec.Struct, frozen=True):
 def key(heading: str) -> str:
     """A heading in lower case, words joined by single spaces: ` Cost_Basis ` is `cost basis`."""
     return " ".join(heading.replace("_", " ").lower().split())
+
+
+def lists_transactions(header: Row) -> bool:
+    """Whether a header is one of purchases and sales, whose quantities are not what is held."""
+    return not _OF_TRANSACTIONS.isdisjoint(map(key, header.cells))
 
 
 def find_columns(

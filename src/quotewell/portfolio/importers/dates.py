@@ -21,16 +21,17 @@ _NAMED = (
     rf"(?P<name>{'|'.join(_MONTHS)})[a-z]*[-_ .]"
     r"(?P<named_day>[0-9]{1,2}),?[-_ ](?P<named_year>20[0-9]{2})"
 )
-_ISO = r"(?P<year>20[0-9]{2})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+_ISO = r"(?P<year>20[0-9]{2})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})"
 _COMPACT = r"(?P<compact>20[0-9]{6})"
 _AMERICAN = r"(?P<us_month>[0-9]{1,2})/(?P<us_day>[0-9]{1,2})/(?P<us_year>20[0-9]{2})"
-_TIME = (
-    r"(?:,?\s+(?:at\s+)?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::[0-9]{2})?"
-    r"\s*(?P<half>[ap])\.?m\.?\s*E[SD]?T)?"
-)
 
 _IN_NAME = re.compile(rf"(?<![0-9A-Za-z])(?:{_NAMED}|{_ISO}|{_COMPACT})(?![0-9])", re.IGNORECASE)
-_IN_TEXT = re.compile(rf"(?:{_NAMED}|{_ISO}|{_AMERICAN}){_TIME}", re.IGNORECASE)
+_IN_TEXT = re.compile(rf"{_NAMED}|{_ISO}|{_AMERICAN}", re.IGNORECASE)
+_TIME = re.compile(
+    r"(?<![0-9:])(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::[0-9]{2})?"
+    r"\s*(?:(?P<half>[ap])\.?m\.?)?\s*(?:E[SD]?T|Eastern)\b",
+    re.IGNORECASE,
+)
 
 
 def as_of_in_name(name: str) -> float | None:
@@ -43,20 +44,32 @@ def as_of_in_name(name: str) -> float | None:
 
 
 def as_of_in_text(text: str) -> float | None:
-    """The as-of that `Date downloaded May-08-2025 4:05 p.m ET` and the like give; None without a date."""
+    """The as-of that a broker's sentence gives; None without a date.
+
+    Such as `Date downloaded May-08-2025 4:05 p.m ET`, `as of 06:04 PM ET, 2020/11/15`, or `Generated at
+    Jan 1 2026 12:00 PM ET`; a time of another zone than New York's is left out.
+    """
     match = _IN_TEXT.search(text)
     day = _day(match.groupdict()) if match else None
-    if match is None or day is None:
+    if day is None:
         return None
-    if match["hour"] is None:
+    time = _time_of_day(_TIME.search(text))
+    if time is None:
         return close_of(day)
-    hour, minute = int(match["hour"]), int(match["minute"])
-    if not (1 <= hour <= 12 and minute < 60):
-        return close_of(day)
-    hour = hour % 12 + (12 if match["half"].lower() == "p" else 0)
-    downloaded = dt.datetime.combine(day, dt.time(hour, minute), _NEW_YORK).timestamp()
+    downloaded = dt.datetime.combine(day, time, _NEW_YORK).timestamp()
     sessions = new_york_sessions(downloaded)
     return downloaded if sessions.is_open else sessions.previous.close
+
+
+def _time_of_day(match: re.Match[str] | None) -> dt.time | None:
+    if match is None:
+        return None
+    hour, minute, half = int(match["hour"]), int(match["minute"]), match["half"]
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half.lower() == "p" else 0)
+    return dt.time(hour, minute) if hour < 24 and minute < 60 else None
 
 
 def _day(groups: dict[str, str | None]) -> dt.date | None:

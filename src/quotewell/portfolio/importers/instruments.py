@@ -17,21 +17,33 @@ from quotewell.portfolio.positions import (
     StockPosition,
     UnknownPosition,
 )
-from quotewell.symbols import kind, looks_like_cusip, looks_like_money_market, normalise, parse_option
+from quotewell.symbols import (
+    Option,
+    kind,
+    looks_like_cusip,
+    looks_like_money_market,
+    normalise,
+    parse_option,
+)
 
 __all__ = ["Reported", "position_of"]
 
-_MONEY_MARKET = re.compile(r"\bMONEY MARKET\b|\bMMKT\b", re.IGNORECASE)
-_CASH = frozenset(("CASH", "CASH & CASH INVESTMENTS", "CASH AND MONEY MARKET"))
+_MONEY_MARKET = re.compile(
+    r"\b(?:MONEY MARKET|MMKT|DEPOSIT PROGRA?M|(?:BANK|CASH) (?:DEPOSIT|SWEEP)|SETTLEMENT FUND)\b",
+    re.IGNORECASE,
+)
+_CASH = frozenset(("CASH", "CASH & CASH INVESTMENTS", "CASH AND MONEY MARKET", "FUTURES CASH"))
+_CASH_IN_A_FUND = re.compile(r"CASH \((?P<fund>[A-Z]{1,6})\**\)", re.IGNORECASE)
+_NO_SYMBOL = frozenset(("-", "--", "n/a", "N/A", "null", "NULL"))
 _NO_HOLDING = {
     "index": "an index cannot be held",
     "rate": "a yield cannot be held",
     "fx": "a currency pair is not supported as a position",
     "future": "futures are not supported: their contract size is unknown",
 }
-_PER_HUNDRED = 0.01
 _LONGEST_SYMBOL = 64
-_TOLERANCE = 0.005
+_PER_UNIT = 2.0
+"""Within this factor a price times the quantity is the value; what is further off is not priced per unit."""
 
 
 class Reported(TypedDict):
@@ -50,30 +62,34 @@ class Reported(TypedDict):
     line: int
 
 
-def position_of(row: Reported, kind: str = "") -> Position:
+def position_of(row: Reported, kind: str = "", contract: Option | None = None) -> Position:
     """Make a position of what a row says.
 
     Args:
         row: What it says.
         kind: `cash`, `stock` or `unknown`, where the row says that itself; anything else says nothing.
+        contract: The option contract, where other cells than the symbol name it.
 
     Raises:
         RowError: If the row has neither an instrument with a quantity or value, nor a value.
     """
     text = row["raw_symbol"].strip()
+    if text in _NO_SYMBOL:
+        text = ""
     if row["quantity"] is None and row["value"] is None:
         raise RowError(f"{_subject(row)}: neither a quantity nor a value")
     if kind == "cash":
-        return CashPosition(symbol=_canonical(text) or text.upper(), **row)
+        return CashPosition(symbol=_cash_symbol(text), **row)
     if kind == "unknown":
         return UnknownPosition(symbol=text or row["description"], **row)
-    option = parse_option(text)
+    option = contract or parse_option(text)
     if option is not None:
         return OptionPosition(symbol=option.symbol, **row)
     if kind != "stock" and _is_cash(text, row):
-        return CashPosition(symbol=_canonical(text) or text.upper(), **row)
+        return CashPosition(symbol=_cash_symbol(text), **row)
     if looks_like_cusip(text):
-        position: type[Position] = UnknownPosition if _is_priced_per_hundred(row) else StockPosition
+        is_stock = kind == "stock" or _may_be_priced_per_unit(row)
+        position: type[Position] = StockPosition if is_stock else UnknownPosition
         return position(symbol=text.upper(), **row)
     return _security(text, row)
 
@@ -96,20 +112,29 @@ def _security(text: str, row: Reported) -> Position:
 
 
 def _is_cash(text: str, row: Reported) -> bool:
-    named = (
+    price = row["price"]
+    if price is not None and round(price, 4) != 1.0:
+        return False
+    return (
         text.upper() in _CASH
+        or _CASH_IN_A_FUND.fullmatch(text) is not None
         or looks_like_money_market(text)
         or _MONEY_MARKET.search(row["description"]) is not None
     )
-    return named and (row["price"] is None or round(row["price"], 4) == 1.0)
 
 
-def _is_priced_per_hundred(row: Reported) -> bool:
-    """Whether price and value agree only if the price is per 100 of face value, which makes it a bond."""
+def _may_be_priced_per_unit(row: Reported) -> bool:
+    """Whether nothing shows that the price is per 100 of face value, which makes it a bond."""
     quantity, price, value = row["quantity"], row["price"], row["value"]
     if not quantity or not price or not value:
-        return False
-    return abs(quantity * price * _PER_HUNDRED / value - 1.0) < _TOLERANCE
+        return True
+    return 1 / _PER_UNIT < quantity * price / value < _PER_UNIT
+
+
+def _cash_symbol(text: str) -> str:
+    in_a_fund = _CASH_IN_A_FUND.fullmatch(text)
+    bare = in_a_fund["fund"] if in_a_fund else text
+    return _canonical(bare) or bare.upper() or "CASH"
 
 
 def _canonical(text: str) -> str | None:

@@ -38,6 +38,8 @@ class ImportedFile(msgspec.Struct, kw_only=True):
     delimiter: str = ","
     as_of: float | None = None
     """When the file's prices were the market's, epoch seconds; None if neither content nor name tells."""
+    stated_totals: dict[str, float] = {}
+    """The broker's own total by account, as `Position.account` names it; of the whole file under ``""``."""
     notes: list[str] = []
     """Text around the table, such as the broker's disclaimers."""
     problems: list[Problem] = []

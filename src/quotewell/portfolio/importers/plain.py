@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from quotewell.portfolio.export import DERIVED, unguarded
-from quotewell.portfolio.importers.columns import Columns, find_columns, key
+from quotewell.portfolio.importers.columns import Columns, find_columns, key, lists_transactions
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
+from quotewell.portfolio.importers.tables import is_total
 from quotewell.portfolio.positions import PendingActivity, Position
 from quotewell.portfolio.problems import Problem
 
@@ -34,7 +35,6 @@ _HEADINGS = {
 }
 _REQUIRED = ("symbol", "quantity")
 _DERIVED = frozenset(key(heading) for heading in DERIVED)
-_TOTALS = frozenset(("total", "totals", "grand total", "account total", "positions total"))
 
 
 class Plain:
@@ -46,10 +46,14 @@ class Plain:
         """Find the header by its symbol and quantity columns.
 
         A header that is mostly unknown is another broker's: reading two of its columns would lose what the
-        others say of currency, multiplier or side.
+        others say of currency, multiplier or side. Transactions are no positions.
         """
         columns = find_columns(rows, _HEADINGS, _REQUIRED)
-        if columns is None or len(_ignored(columns)) > len(columns.index):
+        if (
+            columns is None
+            or lists_transactions(columns.header)
+            or len(_ignored(columns)) > len(columns.index)
+        ):
             return None
         return columns
 
@@ -106,7 +110,7 @@ def _entry(columns: Columns, row: Row, delimiter: str) -> Position | PendingActi
 
 
 def _reported(columns: Columns, row: Row, delimiter: str) -> Reported:
-    if key(columns.text(row, "symbol")) in _TOTALS:
+    if is_total(columns.text(row, "symbol")):
         raise RowError("a total, not a position")
     # Where a semicolon parts the cells, a comma may be the decimal mark.
     european = delimiter == ";"
