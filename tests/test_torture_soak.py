@@ -25,11 +25,11 @@ from quotewell.wiring import connect
 pytestmark = pytest.mark.torture
 
 DAY, MINUTE = 86_400.0, 60.0
-TICKERS = [f"{a}{b}{c}" for a, b, c in itertools.product("ABCDEFGHIJKLMNO", repeat=3)][:3_000]
+TICKERS = [f"Q{a}{b}{c}" for a, b, c in itertools.product("ABCDEFGHIJKLMNO", repeat=3)][:3_000]
 START = close_of(dt.date(2025, 1, 10)) + 16 * 3600.0
 """A Saturday morning."""
-LIMIT = Limit(rate=0.5, burst=5)
-PERIOD = 120.0
+LIMIT = Limit(rate=0.1, burst=5)
+PERIOD = 600.0
 
 
 class Answer:

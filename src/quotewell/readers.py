@@ -17,6 +17,7 @@ from quotewell.prefetch import PrefetchPlan, summed
 from quotewell.protocols import Clock, Coordinator, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import (
+    FACETS,
     Closes,
     Dividend,
     Facet,
@@ -177,11 +178,11 @@ class Readers:
         """Those needs that memory does not know to be fresh for `ahead` seconds more; no use is counted."""
         self.engine.follow_others()
         until = self._clock.monotonic() + ahead
-        memory = self._store.memory
+        tables: dict[str, dict[str, Record]] = {facet: self._store.memory.table(facet) for facet in FACETS}
         return [
-            (symbol, facet)
-            for symbol, facet in needs
-            if (record := memory.table(facet).get(symbol)) is None or record.fresh_until <= until
+            need
+            for need in needs
+            if (record := tables[need[1]].get(need[0])) is None or record.fresh_until <= until
         ]
 
     def judged(self, facet: str, record: Record, now: float) -> tuple[Judgement, Sessions | None]:

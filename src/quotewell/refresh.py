@@ -16,10 +16,11 @@ with quotewell.open() as tickers, Refresher(tickers, ["AAPL", "MSFT"]) as refres
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -43,6 +44,8 @@ _OFTEN = 3.0
 _SHARE = 0.5
 """Of each provider's rate."""
 _LONGEST_PERIOD = 900.0
+_LISTED_FOR = 600.0
+"""Seconds after which it is looked again what facets of the symbols there are."""
 _LATER_FACETS = ("history",)
 """What only the end of a session makes old: to ask before it would be in vain."""
 
@@ -142,6 +145,9 @@ class Refresher:
         self._status = RefreshStatus()
         self._stopping = threading.Condition()
         self._stopped = False
+        self._known: list[Need] = []
+        self._known_until = -math.inf
+        self._symbols: list[str] = []
         self._vain = 0
         self._warned = False
         self._thread: threading.Thread | None = None
@@ -235,11 +241,13 @@ class Refresher:
             error=failures[0].reason if failures and len(failures) == len(readings) else "",
         )
 
-    def _due(self, symbols: Sequence[str], now: float) -> list[Need]:
+    def _due(self, symbols: list[str], now: float) -> list[Need]:
         """What is due, in the order of `symbols`."""
-        needs = [(symbol, facet) for symbol in symbols for facet in FACETS]
+        if now >= self._known_until or symbols != self._symbols:
+            known = self._tickers.stored([(symbol, facet) for symbol in symbols for facet in FACETS])
+            self._known, self._symbols, self._known_until = list(known), symbols, now + _LISTED_FOR
         # Nearly all are in memory, and fresh: only the others are worth a look at the persistent level.
-        found = self._tickers.stored(self._tickers.growing_old(needs, self._period))
+        found = self._tickers.stored(self._tickers.growing_old(self._known, self._period))
         due = []
         for (symbol, facet), record in found.items():
             judgement, around = self._tickers.judged(facet, record, now)
