@@ -87,7 +87,10 @@ def verdict_of_bars(stored: Closes | None, true: Mapping[int, float], reading: R
 
 
 def verdict_of_beta(
-    reading: Reading[Record], true: Mapping[str, Mapping[int, float]], stored: Mapping[str, Closes], now: float
+    reading: Reading[Record],
+    true: Mapping[str, Mapping[int, float]],
+    stored: Mapping[str, Closes],
+    now: float,
 ) -> Verdict:
     """What has become of a beta: it must be that of the true closes, over the days that it was made from.
 

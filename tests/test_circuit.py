@@ -22,7 +22,7 @@ def test_it_stays_closed_for_two_failures_and_opens_at_the_third() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    ["unknown", "omitted", "rate_limited", "quota", "invalid", "suspect", "denied", "unsupported"],
+    ["unknown", "omitted", "rate_limited", "quota", "invalid", "suspect", "unsupported"],
 )
 def test_failures_that_do_not_tell_of_reachability_are_not_counted(failure: str) -> None:
     two = failed(failed(CLOSED, "timeout", 0.0), "timeout", 0.0)

@@ -10,7 +10,7 @@ from quotewell.cache.store import Store
 from quotewell.prefetch import plan
 from quotewell.protocols import Call, Clock, Fetched, Lane
 from quotewell.providers.chain import Chain
-from quotewell.records import Need, Record
+from quotewell.records import Need, Quote, Record
 
 __all__ = ["MarketLoader"]
 
@@ -57,7 +57,9 @@ class MarketLoader:
         still_missing = Call(call.endpoint, symbols, frozenset(needs))
         fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
         begun = self._store.rev()
-        checked = check(fetched, self._known(fetched), self._clock.now())
+        known = self._known(fetched)
+        unpriced = [symbol for symbol in fetched.closes if not _is_priced(known.get((symbol, "quote")))]
+        checked = check(fetched, known, self._clock.now(), self._store.closes(unpriced) if unpriced else None)
         # The old values again, with the price that was refused beside them. Writing clears an invalidation,
         # so an invalidated value is left as it is: its failure will tell of the price.
         suspects = [quote for quote in held_back(checked) if not quote.invalidated]
@@ -66,11 +68,15 @@ class MarketLoader:
         return checked
 
     def _known(self, fetched: Fetched) -> dict[Need, Record]:
-        """What the border checks compare new quotes with."""
-        symbols = [symbol for symbol, facet in fetched.found if facet == "quote"]
+        """What the border checks compare new quotes and closes with."""
+        symbols = dict.fromkeys(symbol for symbol, facet in fetched.found if facet in ("quote", "history"))
         needs = [(symbol, facet) for symbol in symbols for facet in ("quote", "profile")]
         return {
             (symbol, table): record
             for table, keys in by_table(needs).items()
             for symbol, record in self._store.load(table, keys).items()
         }
+
+
+def _is_priced(record: Record | None) -> bool:
+    return isinstance(record, Quote) and record.last is not None

@@ -31,6 +31,7 @@ class Chain:
         self._clock = clock
         self._lock = threading.Lock()
         self._circuits: dict[str, Circuit] = dict.fromkeys(makers, CLOSED)
+        self._last: dict[str, ProviderError] = {}
 
     @classmethod
     def of(cls, providers: Iterable[Provider], clock: Clock) -> Self:
@@ -60,7 +61,7 @@ class Chain:
 
         Raises:
             ProviderError: When the whole call failed, or the provider has failed so often that it is left
-                alone for a while (kind of the failure: `network`, with `retry_at`).
+                alone for a while (kind and reason are those of its last failure, with `retry_at`).
         """
         name = call.endpoint.provider
         if name not in self.names:
@@ -73,6 +74,7 @@ class Chain:
             with self._lock:
                 circuit = self._circuits[name]
                 self._circuits[name] = failed(circuit, error.failure, self._clock.monotonic())
+                self._last[name] = error
             raise
         with self._lock:
             self._circuits[name] = CLOSED
@@ -95,10 +97,11 @@ class Chain:
         with self._lock:
             self._circuits[name], wait = admit(self._circuits[name], self._clock.monotonic())
         if wait > 0.0:
+            last = self._last[name]
             raise ProviderError(
                 name,
-                "network",
-                f"did not answer several times in a row; asked again in {wait:.0f} s",
+                last.failure,
+                f"failed several times in a row, at last: {last.reason}; asked again in {wait:.0f} s",
                 retry_at=self._clock.now() + wait,
             )
 

@@ -1,0 +1,38 @@
+"""Which daily closes are believable beside their neighbours; pure.
+
+A close outside [1/3, 3] x the one before it is kept only if the next one confirms it: a single bar that
+leaps and returns is a fault of the feed, and of one at the very end nobody can tell yet. It comes back with
+the next session's answer. Closes are adjusted for splits, so that a split explains no leap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["without_outliers"]
+
+_LOW, _HIGH = 1.0 / 3.0, 3.0
+_SMALL_PRICE = 1.0
+
+
+def without_outliers(closes: Sequence[float]) -> list[int]:
+    """The positions of the closes to keep, in order.
+
+    Args:
+        closes: Positive, in the major unit, oldest first. Leaps from or to less than one unit are believed.
+    """
+    steps = [_is_step(before, after) for before, after in zip(closes, closes[1:], strict=False)]
+    if all(steps):
+        return list(range(len(closes)))
+    kept: list[int] = []
+    for position, close in enumerate(closes):
+        from_before = bool(kept) and _is_step(closes[kept[-1]], close)
+        to_next = position < len(steps) and steps[position]
+        # The first bar has no bar before it, the last one none after it: the one neighbour decides.
+        if from_before or to_next:
+            kept.append(position)
+    return kept
+
+
+def _is_step(before: float, after: float) -> bool:
+    return min(before, after) < _SMALL_PRICE or _LOW <= after / before <= _HIGH
