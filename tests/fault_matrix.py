@@ -1,4 +1,4 @@
-"""The fault matrix: what a fault of the provider makes of every number, measured against the market's own truth.
+"""The fault matrix: what a provider's fault makes of every number, measured against the market's own truth.
 
 `verdict` and its kin are pure: from what the market said and what the service answers, to one word a need.
 `Laboratory` runs a real service over real files against the simulator.
@@ -10,7 +10,7 @@ import datetime as dt
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -19,7 +19,7 @@ from engine_parts import Errand
 from quotewell.calendars import close_of
 from quotewell.clock import ShiftedClock
 from quotewell.prefetch import PrefetchReport
-from quotewell.records import Closes, Freshness, Fx, Need, Quote, Rate, Reading, Record, Risk
+from quotewell.records import Closes, Freshness, Fx, Need, Profile, Quote, Rate, Reading, Record, Risk
 from quotewell.risks import compute_risks
 from quotewell.service import TickerService
 from quotewell.settings import Settings
@@ -32,8 +32,8 @@ Verdict = Literal["right", "dated", "stale", "suspect", "unverified", "missing",
 
 HARMLESS = frozenset(("right", "dated", "stale", "suspect", "unverified", "missing"))
 
-Truth = Callable[[str, float], float]
-"""The right price of a symbol, in its major unit, at an instant (epoch seconds)."""
+Truth = Callable[[str, float], tuple[float, str | None]]
+"""The right price of a symbol and its currency, both in the major unit, at an instant (epoch seconds)."""
 
 BENCHMARK = "^GSPC"
 TUESDAY = dt.datetime(2026, 10, 6, 21, 0, tzinfo=dt.UTC).timestamp()
@@ -41,7 +41,7 @@ TUESDAY = dt.datetime(2026, 10, 6, 21, 0, tzinfo=dt.UTC).timestamp()
 HOUR, DAY = 3600.0, 86400.0
 
 
-# ---------------------------------------------------------------------------------------------------- verdicts
+# ------------------------------------------------------------------------------------------------ verdicts
 
 
 def verdict(need: Need, reading: Reading[Record], truth: Truth, now: float) -> Verdict:
@@ -58,13 +58,16 @@ def verdict(need: Need, reading: Reading[Record], truth: Truth, now: float) -> V
     if record is None or value is None:
         return "missing" if reading.failure is not None and reading.failure.reason else "silent"
     instant = record.as_of or record.fetched_at or 0.0
-    was_right = _same(value, truth(need[0], instant))
+    (then, currency), (right, _) = truth(need[0], instant), truth(need[0], now)
+    was_right = _same(value, then)
     suspected = reading.failure is not None and reading.failure.kind == "suspect"
+    if isinstance(record, Quote) and record.currency != currency:
+        return "wrong"
     if isinstance(record, Quote) and record.unverified:
         return "unverified"
     if reading.freshness == Freshness.STALE or reading.failure is not None:
         return ("suspect" if suspected else "stale") if was_right else "wrong"
-    if _same(value, truth(need[0], now)):
+    if _same(value, right):
         return "right"
     return "dated" if was_right and now - instant > DAY else "wrong"
 
@@ -130,7 +133,7 @@ def _same(value: float | None, other: float | None) -> bool:
     return value is not None and other is not None and math.isclose(value, other, rel_tol=1e-9)
 
 
-# -------------------------------------------------------------------------------------------------------- book
+# ---------------------------------------------------------------------------------------------------- book
 
 
 class Book(NamedTuple):
@@ -185,7 +188,7 @@ class Run(NamedTuple):
         return [need for need, word in self.verdicts.items() if word in words]
 
 
-# -------------------------------------------------------------------------------------------------- laboratory
+# ---------------------------------------------------------------------------------------------- laboratory
 
 
 class QuickClock(ShiftedClock):
@@ -275,26 +278,42 @@ class Laboratory:
                 verdicts[need] = verdict(need, reading, self._truth, now)
             # The report has an outcome for everything that was asked, and a reason for every gap.
             outcome = report.outcomes.get(need)
-            if need[1] != "history" and (
-                outcome is None
-                or (not outcome.reason and outcome.status not in ("fresh", "fetched"))
-                or (outcome.status in ("fresh", "fetched")) != (verdicts[need] in _HAD)
+            if (
+                need[1] != "history"
+                and verdicts[need] != "wrong"
+                and (
+                    outcome is None
+                    or (not outcome.reason and outcome.status not in ("fresh", "fetched"))
+                    or (outcome.status in ("fresh", "fetched")) != (verdicts[need] in _HAD)
+                )
             ):
                 verdicts[need] = "silent"
+        verdicts |= self._wrong_profiles(tickers)
         reasons = {reading.failure.kind for reading in readings.values() if reading.failure is not None}
         return Run(report, verdicts, requests, frozenset(reasons))
+
+    def _wrong_profiles(self, tickers: TickerService) -> dict[Need, Verdict]:
+        """Profiles that came along and would settle prices in a wrong currency."""
+        readings = tickers.peek([(symbol, "profile") for symbol in self.book.symbols])
+        return {
+            need: "wrong"
+            for need, reading in readings.items()
+            if isinstance(reading.record, Profile)
+            and reading.record.currency not in (None, self._truth(need[0], self.clock.now())[1])
+        }
 
     def _now(self) -> float:
         return self.clock.now()
 
-    def _truth(self, symbol: str, instant: float) -> float:
+    def _truth(self, symbol: str, instant: float) -> tuple[float, str | None]:
         self._then = instant
         listing = self._past.listing(symbol)
         assert listing is not None
         assert listing.price is not None
         if symbol == "^TNX":
-            return 2.0 * math.log1p(listing.price / 200.0)
-        return listing.price * minor_unit(listing.currency or "")[1]
+            return 2.0 * math.log1p(listing.price / 200.0), None
+        currency, share = minor_unit(listing.currency or "")
+        return listing.price * share, currency
 
     def _bars(self, symbol: str) -> dict[int, float]:
         """The closes that are final by now."""
@@ -310,4 +329,4 @@ class Laboratory:
         }
 
 
-_HAD = frozenset(("right", "dated", "unverified", "wrong"))
+_HAD = frozenset(("right", "dated", "unverified"))

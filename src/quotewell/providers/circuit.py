@@ -1,9 +1,10 @@
 """A circuit breaker, as pure functions over its state: leave a provider alone that does not answer.
 
-*Closed*: calls go through. After three whole-call failures in a row of kind `network`, `timeout`, `server` or
-`denied` it *opens*: calls are refused for 30 s. Then it is *half-open*: one call is let through as a probe. Its
-success closes the circuit; its failure opens it for twice as long as before, up to 15 minutes. Other failures
-(a spent quota, an implausible answer) say nothing about whether asking is of any use, and change nothing.
+*Closed*: calls go through. After three whole-call failures in a row of kind `network`, `timeout`, `server`
+or `denied` it *opens*: calls are refused for 30 s. Then it is *half-open*: one call is let through as a
+probe. Its success closes the circuit; its failure opens it for twice as long as before, up to 15 minutes.
+Other failures (a spent quota, a bad answer) say nothing about whether asking is of any use, and change
+nothing.
 
 All times are monotonic seconds, so that setting the wall clock neither opens nor closes a circuit.
 """

@@ -7,6 +7,7 @@ the next session's answer. Closes are adjusted for splits, so that a split expla
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 __all__ = ["without_outliers"]
@@ -21,7 +22,7 @@ def without_outliers(closes: Sequence[float]) -> list[int]:
     Args:
         closes: Positive, in the major unit, oldest first. Leaps from or to less than one unit are believed.
     """
-    steps = [_is_step(before, after) for before, after in zip(closes, closes[1:], strict=False)]
+    steps = [_is_step(before, after) for before, after in itertools.pairwise(closes)]
     if all(steps):
         return list(range(len(closes)))
     kept: list[int] = []

@@ -38,10 +38,10 @@ import msgspec
 
 from quotewell.calendars import new_york_sessions
 from quotewell.errors import ProviderError
-from quotewell.records import Closes, Quote, Split
+from quotewell.records import Closes, Quote, Record, Split
 from quotewell.symbols import kind
 
-__all__ = ["SuspectPrice", "doubt_of_scale", "doubt_of_unit", "doubt_of_yield", "weigh"]
+__all__ = ["SuspectPrice", "doubt_of_scale", "doubt_of_unit", "doubt_of_yield", "is_confirmed", "weigh"]
 
 _LOW, _HIGH = 1.0 / 3.0, 3.0
 _UNIT_FACTOR = 30.0
@@ -106,6 +106,12 @@ def weigh(quote: Quote, stored: Quote | None, splits: Sequence[Split], now: floa
     if doubt:
         raise SuspectPrice(quote, doubt, _kept(stored, last))
     return quote
+
+
+def is_confirmed(stored: Record, now: float) -> bool:
+    """Whether a price or closes were held back in an earlier session, so that this one may confirm them."""
+    held_at = _held_at(stored)
+    return held_at is not None and _session(now) > _session(held_at)
 
 
 def doubt_of_unit(price: float, currency: str | None, stored: Quote | None, now: float) -> str | None:
@@ -185,13 +191,12 @@ def _hearing(
     """What the stored price says against a price that agrees with its own previous close."""
     if known is None or known.last is None or quote.last is None or _may_leap(quote, known.last):
         return None
-    held_at = _held_at(stored)
-    if held_at is not None and _session(now) > _session(held_at):
-        return None  # the later session that confirms it
+    if stored is None or is_confirmed(stored, now):
+        return None
     if _within(quote.last * _recent_split_ratio(splits, now), known.last):
         return None
     doubt = doubt_of_unit(quote.last, quote.currency, stored, now)
-    if doubt is None and held_at is not None and not _within(quote.last, known.last):
+    if doubt is None and _held_at(stored) is not None and not _within(quote.last, known.last):
         return _ratio(quote.last, known.last)
     return doubt
 
@@ -209,13 +214,13 @@ def _second_opinion(quote: Quote, stored: Quote | None) -> bool:
     return other and abs(quote.last / stored.suspect - 1.0) <= _AGREES
 
 
-def _held_at(stored: Quote | None) -> float | None:
-    """When a price was held back that still is."""
-    if stored is None or stored.failure is None:
+def _held_at(stored: Record) -> float | None:
+    """When something was held back that still is."""
+    failure = stored.failure
+    if failure is None:
         return None
-    if stored.suspect is None and stored.failure.kind != "suspect":
-        return None
-    return stored.failure.last_at
+    held = failure.kind == "suspect" or (isinstance(stored, Quote) and stored.suspect is not None)
+    return failure.last_at if held else None
 
 
 def _repeats(quote: Quote, known: Quote | None, now: float) -> bool:

@@ -16,7 +16,14 @@ import msgspec
 from quotewell.errors import ProviderError
 from quotewell.protocols import Fetched
 from quotewell.providers.outliers import without_outliers
-from quotewell.providers.plausible import SuspectPrice, doubt_of_scale, doubt_of_unit, doubt_of_yield, weigh
+from quotewell.providers.plausible import (
+    SuspectPrice,
+    doubt_of_scale,
+    doubt_of_unit,
+    doubt_of_yield,
+    is_confirmed,
+    weigh,
+)
 from quotewell.records import (
     Closes,
     Dividend,
@@ -61,9 +68,9 @@ def check(fetched: Fetched, stored: Stored, now: float, bars: Mapping[str, Close
 
     Args:
         fetched: The answer; left as it is.
-        stored: The stored quotes and profiles of the symbols in the answer, as far as there are any: quotes
-            are the evidence that prices are weighed against, profiles tell the currency of a price that names
-            none.
+        stored: The stored quotes, profiles and histories of the symbols in the answer, as far as there are
+            any: quotes are the evidence that prices and closes are weighed against, profiles tell the
+            currency of a price that names none, histories whether closes have been held back before.
         now: Epoch seconds.
         bars: The stored closes of symbols in the answer that have no stored price, to weigh closes against.
 
@@ -222,7 +229,7 @@ def check_dividend(dividend: Dividend, currency: str | None) -> Dividend:
 def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
     """Check a series: positive closes in the major unit, dates strictly increasing and at most `last_day`.
 
-    Bad bars are dropped, and outliers (see `outliers`); of several bars of one day the last in the answer wins.
+    Bad bars are dropped, and outliers (see `outliers`); of several bars of one day the last one wins.
 
     Args:
         closes: As the provider gave it.
@@ -281,14 +288,10 @@ def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes])
     checked = check_closes(bars, currency, tomorrow)
     if not checked.dates:
         raise _invalid(history, f"none of {len(bars.dates)} bars has a positive close")
-    before, known = answer.stored.get((history.symbol, "quote")), answer.bars.get(history.symbol)
     major = None if currency is None else minor_unit(currency)[0]
-    quote = before if isinstance(before, Quote) else None
-    doubt = doubt_of_unit(checked.closes[-1], major, quote, answer.now)
-    if doubt is None and known is not None:
-        doubt = doubt_of_scale(checked, known)
+    doubt = _doubt_of_closes(checked, major, answer)
     if doubt:
-        text = f"{history.symbol}: closes held back: the last one: {doubt}"
+        text = f"{history.symbol}: closes held back: {doubt}; accepted when a later session confirms it"
         raise ProviderError(history.source or "", "suspect", text)
     closes[history.symbol] = checked
     return msgspec.structs.replace(
@@ -298,6 +301,16 @@ def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes])
         bars=len(checked.dates),
         currency=major,
     )
+
+
+def _doubt_of_closes(closes: Closes, currency: str | None, answer: _Answer) -> str | None:
+    stored, before = (answer.stored.get((closes.symbol, facet)) for facet in ("quote", "history"))
+    if before is not None and is_confirmed(before, answer.now):
+        return None
+    quote = stored if isinstance(stored, Quote) else None
+    known = answer.bars.get(closes.symbol)
+    doubt = doubt_of_unit(closes.closes[-1], currency, quote, answer.now)
+    return doubt_of_scale(closes, known) if doubt is None and known is not None else doubt
 
 
 def _dated(record: Record, now: float) -> Record:
@@ -310,10 +323,10 @@ def _dated(record: Record, now: float) -> Record:
 
 
 def _require_possible_unit(record: Quote | Profile | History, currency: str | None) -> None:
-    """Without a suffix a symbol is listed in New York, where prices are in dollars."""
-    if currency in (None, "USD") or record.source == _AS_TOLD:
+    """Without a suffix a symbol is listed in New York, where prices are in dollars; hundredths need one."""
+    if currency is None or currency == "USD" or record.source == _AS_TOLD or "." in record.symbol:
         return
-    if kind(record.symbol) == "security" and "." not in record.symbol:
+    if kind(record.symbol) == "security" or _major(currency)[1] != 1:
         raise _invalid(record, f"a price in {currency}, where dollars are expected")
 
 
