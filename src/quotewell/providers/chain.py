@@ -30,6 +30,7 @@ class Chain:
         self._made: dict[str, Provider] = {}
         self._clock = clock
         self._lock = threading.Lock()
+        self._probed = threading.Condition(self._lock)
         self._circuits: dict[str, Circuit] = dict.fromkeys(makers, CLOSED)
         self._last: dict[str, ProviderError] = {}
 
@@ -67,7 +68,7 @@ class Chain:
         if name not in self.names:
             raise ProviderError(name, "unsupported", "not among the providers of this service")
         provider = self._provider(name)
-        self._enter(name)
+        self._enter(name, deadline)
         try:
             fetched = provider.fetch(call, lane=lane, deadline=deadline)
         except ProviderError as error:
@@ -75,9 +76,11 @@ class Chain:
                 circuit = self._circuits[name]
                 self._circuits[name] = failed(circuit, error.failure, self._clock.monotonic())
                 self._last[name] = error
+                self._probed.notify_all()
             raise
         with self._lock:
             self._circuits[name] = CLOSED
+            self._probed.notify_all()
         return fetched
 
     def close(self) -> None:
@@ -93,11 +96,18 @@ class Chain:
                 provider = self._made[name] = self._makers[name]()
             return provider
 
-    def _enter(self, name: str) -> None:
+    def _enter(self, name: str, deadline: float) -> None:
+        """Pass, be refused, or wait for what becomes of the probe that is on its way: soon all may pass."""
         with self._lock:
-            self._circuits[name], wait = admit(self._circuits[name], self._clock.monotonic())
-        if wait > 0.0:
-            last = self._last[name]
+            while True:
+                now = self._clock.monotonic()
+                self._circuits[name], wait = admit(self._circuits[name], now)
+                patience = min(wait, deadline - now)
+                if wait == 0.0 or patience <= 0.0 or not self._circuits[name].probing:
+                    break
+                self._clock.wait(self._probed, patience)
+            last = self._last.get(name)
+        if wait > 0.0 and last is not None:  # it was opened by a failure
             raise ProviderError(
                 name,
                 last.failure,

@@ -22,7 +22,7 @@ feed may show a previous close as wrong as its price. A second source that agree
 at once.
 
 A stored price that is itself unverified speaks against nothing; it speaks for a price of a later session that
-is near it. An answer dated before the stored price is no news, and refused.
+is near it. An answer of an earlier session than the stored price is no news, and refused.
 
 Exempt: options, rights, and instruments whose reference is under one unit of their currency; these do leap.
 Exchange rates are not exempt.
@@ -165,7 +165,7 @@ def _refuse_older(quote: Quote, stored: Quote | None) -> None:
     if stored is None or stored.last is None or stored.as_of is None or quote.as_of is None:
         return
     age = stored.as_of - quote.as_of
-    if age > _OLDER and not stored.invalidated:
+    if age > _OLDER and _session(stored.as_of) > _session(quote.as_of) and not stored.invalidated:
         raise ProviderError(
             quote.source or "", "invalid", f"{quote.symbol}: {age / 3600.0:.0f} h older than the price known"
         )

@@ -234,8 +234,13 @@ def _all_times(row: Listing, factor: float) -> Listing:
 
 def _day_before(row: Listing) -> Listing:
     """What was said after the session before: its close, its time, no later bar."""
+    days = 3 if row.session_date % 7 == _MONDAY else 1
     return replace(
-        row, price=row.previous_close, time=row.time - _DAY, dates=row.dates[:-1], closes=row.closes[:-1]
+        row,
+        price=row.previous_close,
+        time=row.session_close + 1 - days * _DAY,
+        dates=row.dates[:-1],
+        closes=row.closes[:-1],
     )
 
 
@@ -246,6 +251,7 @@ def _shuffled(rows: list[Listing], _: Fault) -> list[Listing]:
 
 
 _DAY = 86_400
+_MONDAY = 1  # of ordinal days, modulo 7
 _OTHER_UNITS = {"GBp": "GBP", "ILA": "ILS", "ZAc": "ZAR"}
 
 ROW_FAULTS: dict[str, Callable[[list[Listing], Fault], list[Listing]]] = {
