@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from bench.books import books
 from bench.cold import cold
 from bench.commands import commands
 from bench.crossing import crossing
@@ -26,6 +27,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "stale": stale,
     "crossing": crossing,
     "footprint": footprint,
+    "books": books,
     "commands": commands,
 }
 

@@ -88,6 +88,9 @@ class LoopbackProvider:
 
     name = NAME
     endpoints = (ENDPOINT,)
+    handshake = 0
+    limit = None
+    waited = 0.0
 
     def __init__(self, clock: Clock, port: int) -> None:
         self.requests = 0

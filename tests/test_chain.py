@@ -5,7 +5,7 @@ import math
 import pytest
 
 from quotewell.errors import FailureKind, ProviderError
-from quotewell.protocols import Call, Endpoint, Fetched, Lane
+from quotewell.protocols import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.providers.chain import Chain
 from quotewell.testing.clock import ManualClock
 
@@ -17,6 +17,9 @@ class Stub:
         self.name = name
         self.endpoints: tuple[Endpoint, ...] = (Endpoint(name, "quote", frozenset(("quote",)), 10),)
         self.requests = 0
+        self.handshake = 0
+        self.limit: Limit | None = None
+        self.waited = 0.0
         self.failure: FailureKind | None = None
         self.closed = 0
         self.error_at_close: Exception | None = None

@@ -47,12 +47,12 @@ def test_prefetch_tells_the_outcome_of_everything(cli: CommandLine) -> None:
     ran = cli("prefetch", "AAPL", "NOPE")
     assert ran.code == 0
     assert ran.lines[0].startswith("2 symbols in ")
-    assert "requests: 4 fetched, " in ran.lines[0]
+    assert ran.lines[0].endswith("requests: 1 fetched · 1 unknown")
     assert any(line.startswith("  NOPE quote: ") for line in ran.lines[1:])
     again = cli("prefetch", "AAPL", "--json").json
     assert again["requests"] == 0
     assert again["counts"]["fresh"] == 4
-    assert again["outcomes"]["AAPL"]["risk"] == {"status": "fresh", "reason": ""}
+    assert again["outcomes"]["AAPL"]["risk"] == {"status": "fresh", "reason": "", "retry_at": None}
 
 
 def test_prefetch_of_a_file_brings_what_its_report_needs(cli: CommandLine, market: FakeProvider) -> None:

@@ -90,3 +90,24 @@ def test_without_a_place_for_a_cache_it_says_so_in_one_line_and_goes_on(cli: Com
     assert ran.err.startswith("quotewell: ")
     assert ran.err.count("\n") == 1
     assert "1,887,821" in ran.out
+
+
+def test_live_it_is_fetched_once_and_says_what_that_has_cost(cli: CommandLine) -> None:
+    ran = cli("demo", "--live")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines[0].startswith("37 symbols in ")
+    assert ran.lines[0].endswith(" s, 2 requests: 37 fetched")
+    assert ran.lines[1].startswith("that is with 2 requests for the handshake; valued once more: 0 in ")
+    assert "the market simulated" in ran.out
+    assert cli("demo", "--live", "--json").json["betas"]["known"] == 17
+
+
+def test_live_a_fault_is_reported_and_the_files_own_prices_stand_in(cli: CommandLine) -> None:
+    ran = cli("demo", "--live", "--fault", "500")
+    assert ran.code == 0
+    assert "37 failed" in ran.lines[0]
+    assert "AAPL quote: failed: HTTP 500" in ran.out
+    assert "33 ~stale" in ran.out
+    wrong = cli("demo", "--live", "--fault", "nonsense")
+    assert wrong.code == 2
+    assert wrong.err.startswith("quotewell: --fault: fault 'nonsense': none of 400, ")

@@ -221,19 +221,6 @@ def test_lines_are_cut_on_a_terminal_only(
     assert out.text == "short\n" + "x" * 9 + "…\n"
 
 
-def test_progress_is_for_those_who_watch(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with output.working("fetching"):
-        pass
-    assert capsys.readouterr().err == ""
-    watched = Terminal()
-    monkeypatch.setattr(sys, "stderr", watched)
-    with output.working("fetching"):
-        assert watched.text == "fetching …\r"
-    assert watched.text == "fetching …\r" + " " * 10 + "\r"
-
-
 @pytest.mark.parametrize(
     ("columns", "width"), [("0", 80), ("40", 60), ("60", 60), ("100", 100), ("500", 120)]
 )

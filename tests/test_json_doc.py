@@ -17,7 +17,7 @@ from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
-from quotewell.prefetch import Outcome
+from quotewell.prefetch import Outcome, PlannedRequests
 from quotewell.views.cli.doctor import Check
 from quotewell.views.cli.quote import Row
 
@@ -33,6 +33,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "RowDifference": RowDifference,
     "Row": Row,
     "Outcome": Outcome,
+    "PlannedRequests": PlannedRequests,
     "FacetStats": FacetStats,
     "MemoryStats": MemoryStats,
     "PersistentStats": PersistentStats,
@@ -79,6 +80,7 @@ def test_every_link_leads_to_a_section() -> None:
         ("Row", ["quote", "AAPL"]),
         ("Explanation", ["explain", "AAPL"]),
         ("Prefetch", ["prefetch", "AAPL"]),
+        ("PrefetchPlan", ["prefetch", "AAPL", "MSFT", "--plan"]),
         ("CacheStats", ["cache", "stats"]),
         ("Cleared", ["cache", "clear"]),
         ("Path", ["cache", "path"]),

@@ -18,6 +18,7 @@ def endpoint(name: str, *facets: Facet, at_once: int = 50, cost: float = 1.0) ->
 
 
 QUOTE = endpoint("quote", "quote", "profile", "dividend")
+LATER = 1_700_000_000.0
 HISTORY = endpoint("history", "history", at_once=2)
 
 
@@ -118,7 +119,7 @@ def test_nothing_to_plan_is_no_call(needs: list[Need], endpoints: list[Endpoint]
 def reading(
     freshness: Freshness, level: str = "memory", failure: FailureKind | None = None
 ) -> Reading[Record]:
-    why = Failure(failure, f"why {failure}", "fake", 1, 0.0, 0.0, 0.0) if failure else None
+    why = Failure(failure, f"why {failure}", "fake", 1, 0.0, 0.0, LATER) if failure else None
     record = Quote(symbol="A", last=1.0) if freshness > Freshness.NONE else None
     return Reading("A", record, freshness, level, why)
 
@@ -130,12 +131,12 @@ def reading(
         (reading(Freshness.GRACE, "sqlite"), Outcome("fresh")),
         (reading(Freshness.FRESH, "provider"), Outcome("fetched")),
         (reading(Freshness.STALE, "provider"), Outcome("fetched")),
-        (reading(Freshness.STALE, "sqlite", "server"), Outcome("kept", "why server")),
-        (reading(Freshness.FRESH, "sqlite", "quota"), Outcome("kept", "why quota")),
+        (reading(Freshness.STALE, "sqlite", "server"), Outcome("kept", "why server", LATER)),
+        (reading(Freshness.FRESH, "sqlite", "quota"), Outcome("kept", "why quota", LATER)),
         (reading(Freshness.STALE, "sqlite"), Outcome("kept", "no provider was asked")),
-        (reading(Freshness.NONE, "", "unknown"), Outcome("unknown", "why unknown")),
-        (reading(Freshness.NONE, "", "omitted"), Outcome("omitted", "why omitted")),
-        (reading(Freshness.NONE, "", "timeout"), Outcome("failed", "why timeout")),
+        (reading(Freshness.NONE, "", "unknown"), Outcome("unknown", "why unknown", LATER)),
+        (reading(Freshness.NONE, "", "omitted"), Outcome("omitted", "why omitted", LATER)),
+        (reading(Freshness.NONE, "", "timeout"), Outcome("failed", "why timeout", LATER)),
         (reading(Freshness.NONE, ""), Outcome("failed", "not cached, and no provider was asked")),
     ],
 )

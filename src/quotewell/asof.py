@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -63,13 +63,18 @@ class AsOfSource:
         """The valuation instant."""
         return self._instant
 
-    def prefetch(self, needs: Iterable[Need]) -> PrefetchReport:
-        """Fetch the histories from which the prices and betas of that day come; nothing else has a past."""
+    def prefetch(self, needs: Iterable[Need], **options: Any) -> PrefetchReport:
+        """Fetch the histories from which the prices and betas of that day come; nothing else has a past.
+
+        Args:
+            needs: Symbols and facets.
+            **options: As for `TickerService.prefetch`.
+        """
         symbols = {
             symbol for symbol, facet in needs if facet in ("quote", "risk") and kind(symbol) != "option"
         }
         return self._prefetch(
-            [(symbol, "history") for symbol in [*symbols, self._tickers.settings.benchmark]]
+            [(symbol, "history") for symbol in [*symbols, self._tickers.settings.benchmark]], **options
         )
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from quotewell.cache.loading import Batch, Miss, by_table
 from quotewell.cache.store import Store
-from quotewell.prefetch import plan
+from quotewell.prefetch import least_seconds, plan
 from quotewell.protocols import Call, Clock, Fetched, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import Need, Quote, Record
 
-__all__ = ["MarketLoader"]
+__all__ = ["MarketLoader", "Round"]
+
+
+class Round(NamedTuple):
+    """What one provider would be asked."""
+
+    calls: list[Call]
+    handshake: int
+    """Requests before the first call."""
+    seconds: float
+    """The least that its rate limit allows for all of them."""
 
 
 class MarketLoader:
@@ -48,6 +59,20 @@ class MarketLoader:
             Batch(tuple(call.needs), provider, partial(self._fetch, call))
             for call in plan(needs, self._chain.endpoints(position))
         ]
+
+    def rounds(self, needs: Collection[Need]) -> list[Round]:
+        """What each provider in turn would be asked for that none before it carries; nobody is asked."""
+        left = list(needs)
+        rounds = []
+        for position in range(len(self._chain)):
+            calls = plan(left, self._chain.endpoints(position)) if left else []
+            if calls:
+                planned = {need for call in calls for need in call.needs}
+                left = [need for need in left if need not in planned]
+                handshake = self._chain.handshake(position)
+                requests = sum(call.endpoint.cost for call in calls) + handshake
+                rounds.append(Round(calls, handshake, least_seconds(requests, self._chain.limit(position))))
+        return rounds
 
     def _fetch(self, call: Call, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         from quotewell.providers.validate import check, held_back  # noqa: PLC0415  a look-up asks nobody

@@ -12,10 +12,22 @@ from typing import Literal
 
 import msgspec
 
-from quotewell.protocols import Call, Endpoint
+from quotewell.protocols import Call, Endpoint, Limit
 from quotewell.records import Freshness, Need, Reading, Record
 
-__all__ = ["Outcome", "PrefetchReport", "Status", "outcome_of", "plan", "requests_of"]
+__all__ = [
+    "Outcome",
+    "PlannedRequests",
+    "PrefetchPlan",
+    "PrefetchReport",
+    "Progress",
+    "Status",
+    "least_seconds",
+    "outcome_of",
+    "plan",
+    "requests_of",
+    "summed",
+]
 
 Status = Literal["fresh", "fetched", "kept", "unknown", "omitted", "failed"]
 
@@ -26,6 +38,60 @@ class Outcome(msgspec.Struct, frozen=True):
     status: Status
     """`fresh`: nothing to do; `kept`: the fetch failed, an older value is still served."""
     reason: str = ""
+    retry_at: float | None = None
+    """When a provider will be asked again (epoch seconds), for what could not be had now."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a prefetch is."""
+
+    symbols: int
+    done: int
+    """Symbols of which nothing is on its way any more."""
+    requests: int
+    waited: float
+    """Seconds that requests have waited for the rate limit."""
+    seconds: float
+    """Since it began."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """As fast as until now; None as long as nothing has arrived."""
+        return self.seconds * (self.symbols - self.done) / self.done if self.done else None
+
+
+class PlannedRequests(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests of a plan to one endpoint."""
+
+    provider: str
+    endpoint: str
+    facets: tuple[str, ...]
+    """What they are made for."""
+    symbols: int
+    """Distinct ones."""
+    requests: float
+
+
+class PrefetchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a prefetch would ask, if it began now."""
+
+    symbols: int
+    needs: int
+    """Symbols and facets that were asked for; what betas are computed from comes on top."""
+    fresh: int
+    """Needs for which nobody has to be asked: fresh, or known not to exist."""
+    requests: tuple[PlannedRequests, ...]
+    handshake: int
+    """Requests that have to be sent before the first of them."""
+    unsupported: tuple[str, ...]
+    """Symbols that no provider has all facets of."""
+    seconds: float
+    """The least that the rate limits allow, after a pause long enough for the whole burst."""
+
+    @property
+    def total(self) -> float:
+        """Requests, the handshake not counted."""
+        return sum(planned.requests for planned in self.requests)
 
 
 class PrefetchReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +100,8 @@ class PrefetchReport(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[Need, Outcome]
     requests: int
     """Requests sent, handshakes not counted."""
+    waited: float = 0.0
+    """Seconds that requests have waited for the rate limit, summed over those at one time."""
     seconds: float
 
     def counts(self) -> dict[Status, int]:
@@ -56,17 +124,17 @@ class PrefetchReport(msgspec.Struct, frozen=True, kw_only=True):
 def outcome_of(reading: Reading[Record]) -> Outcome:
     """The outcome that a reading tells of."""
     failure = reading.failure
-    if reading.usable:
-        if reading.level == "provider":
-            return Outcome("fetched")
-        if failure is not None or reading.freshness == Freshness.STALE:
-            return Outcome("kept", failure.reason if failure else "no provider was asked")
+    if reading.usable and reading.level == "provider":
+        return Outcome("fetched")
+    if reading.usable and failure is None and reading.freshness != Freshness.STALE:
         return Outcome("fresh")
     if failure is None:
-        return Outcome("failed", "not cached, and no provider was asked")
-    if failure.kind == "unknown" or failure.kind == "omitted":  # noqa: PLR1714  `in` narrows no Literal
-        return Outcome(failure.kind, failure.reason)
-    return Outcome("failed", failure.reason)
+        reason = "no provider was asked"
+        return Outcome("kept", reason) if reading.usable else Outcome("failed", f"not cached, and {reason}")
+    status: Status = "kept" if reading.usable else "failed"
+    if not reading.usable and (failure.kind == "unknown" or failure.kind == "omitted"):  # noqa: PLR1714  `in` narrows no Literal
+        status = failure.kind
+    return Outcome(status, failure.reason, failure.retry_at)
 
 
 def plan(needs: Iterable[Need], endpoints: Sequence[Endpoint]) -> list[Call]:
@@ -122,3 +190,25 @@ def _asked(
         for symbol in symbols_by_facet[facet]:
             wanted.setdefault(symbol, []).append(facet)
     return asked
+
+
+def summed(calls: Iterable[Call]) -> list[PlannedRequests]:
+    """The calls of a plan by endpoint, in order."""
+    by_endpoint: dict[Endpoint, list[Call]] = {}
+    for call in calls:
+        by_endpoint.setdefault(call.endpoint, []).append(call)
+    return [
+        PlannedRequests(
+            provider=endpoint.provider,
+            endpoint=endpoint.name,
+            facets=tuple(sorted({facet for call in own for _, facet in call.needs})),
+            symbols=len({symbol for call in own for symbol in call.symbols}),
+            requests=endpoint.cost * len(own),
+        )
+        for endpoint, own in by_endpoint.items()
+    ]
+
+
+def least_seconds(requests: float, limit: Limit | None) -> float:
+    """How long it takes at least to send so many requests: the burst at once, then one every 1 / rate."""
+    return 0.0 if limit is None else max(0.0, requests - limit.burst) / limit.rate

@@ -332,6 +332,21 @@ class Provider(Protocol):
         """Requests sent so far, the handshake not counted."""
         ...
 
+    @property
+    def handshake(self) -> int:
+        """Requests that have to be sent before the next data request: 0 once that is done."""
+        ...
+
+    @property
+    def limit(self) -> Limit | None:
+        """The rate limit that it keeps to; None if it sends no requests."""
+        ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds that requests have waited for the rate limit so far, summed over all of them."""
+        ...
+
     def fetch(self, call: Call, *, lane: Lane, deadline: float) -> Fetched:
         """Make one call.
 

@@ -5,11 +5,12 @@ The readers return the reason for a gap as data; `service.TickerService` adds wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from quotewell.cache.readthrough import Ask, ReadThrough
 from quotewell.market import MarketLoader
+from quotewell.prefetch import PrefetchPlan, summed
 from quotewell.protocols import Clock, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import (
@@ -110,6 +111,7 @@ class Readers:
         grace: bool = True,
         lane: Lane = Lane.INTERACTIVE,
         force: bool = False,
+        watch: Callable[[Collection[Need]], None] | None = None,
     ) -> dict[Need, Reading[Record]]:
         """Answer any mix of symbols and facets with one plan.
 
@@ -122,6 +124,7 @@ class Readers:
                 themselves an answer; one-shot runs say no to both.
             lane: Who is asking, for the rate budget.
             force: Fetch whatever is cached.
+            watch: Told several times a second, while the call waits, what is still on its way.
         """
         wanted = dict.fromkeys(needs)
         start = self._clock.monotonic()
@@ -136,6 +139,7 @@ class Readers:
             max_age=max_age,
             fetch=not self.settings.offline,
             force=force,
+            watch=watch,
         )
         derived = [need for need in wanted if need[1] == "risk"]
         raw = dict.fromkeys(need for need in wanted if need[1] != "risk")
@@ -145,6 +149,35 @@ class Readers:
         if derived:
             readings |= self._risk_readings(derived, ask)
         return {need: readings[need] for need in wanted}
+
+    def planned(self, needs: Iterable[Need]) -> PrefetchPlan:
+        """What `prefetch` would ask for these needs, if it began now; asks nobody.
+
+        It is what the first providers that have each facet are asked; fallbacks come where they fail.
+
+        Args:
+            needs: Canonical symbols and facets.
+        """
+        wanted = dict.fromkeys(needs)
+        ask = Ask(deadline=self._clock.monotonic(), grace=False, retry=True)
+        derived = [need for need in wanted if need[1] == "risk"]
+        basis = self._basis_of(self.engine.missing(derived, ask), ask)
+        raw = dict.fromkeys([*(need for need in wanted if need[1] != "risk"), *basis])
+        missing = dict.fromkeys(self.engine.missing(raw, ask))
+        rounds = self._market.rounds(missing)
+        planned = {need for one in rounds for call in one.calls for need in call.needs}
+        asked_for = {need for need in wanted if need in missing} | {
+            need for need in derived if (need[0], "history") in missing or (need[0], "profile") in missing
+        }
+        return PrefetchPlan(
+            symbols=len({symbol for symbol, _ in wanted}),
+            needs=len(wanted),
+            fresh=len(wanted) - len(asked_for),
+            requests=tuple(requests for one in rounds for requests in summed(one.calls)),
+            handshake=sum(one.handshake for one in rounds),
+            unsupported=tuple(dict.fromkeys(need[0] for need in missing if need not in planned)),
+            seconds=sum(one.seconds for one in rounds),
+        )
 
     def fetch_behind(self, needs: Collection[Need]) -> None:
         """Fetch what was answered within its grace window; only betas are waited for."""

@@ -21,7 +21,7 @@ from quotewell.cache.reporting import StatsReporter
 from quotewell.cache.stats import CacheStats, Counters, DayStats
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.figures import MOST_AT_HAND, GetValue, figure_reader, records_at_hand
-from quotewell.prefetch import PrefetchReport, outcome_of
+from quotewell.prefetch import PrefetchPlan, PrefetchReport, Progress, outcome_of
 from quotewell.protocols import Clock, Coordinator, Lane, Pause
 from quotewell.providers.chain import Chain
 from quotewell.readers import Readers
@@ -143,6 +143,7 @@ class TickerService(Readers):
         *,
         timeout: float | None = None,
         lane: Lane = Lane.PREFETCH,
+        progress: Callable[[Progress], None] | None = None,
     ) -> PrefetchReport:
         """Fetch in one plan all that is missing or no longer fresh.
 
@@ -150,6 +151,8 @@ class TickerService(Readers):
             what: Symbols (their quote, profile, beta and dividend), or needs `(symbol, facet)`.
             timeout: Seconds to wait at most; default `settings.prefetch_timeout`.
             lane: Who is asking, for the rate budget.
+            progress: Told in the calling thread, several times a second while it waits, how far it is. What
+                it raises ends the call; what is on its way is still fetched and kept.
 
         Returns:
             The outcome of every need, and the requests it took.
@@ -157,14 +160,31 @@ class TickerService(Readers):
         Raises:
             SymbolError: One of the symbols cannot be a ticker.
         """
-        return self._bulk(what, timeout, lane, force=False)
+        return self._bulk(what, timeout, lane, force=False, progress=progress)
 
-    def refresh(self, what: Iterable[str | Need], *, timeout: float | None = None) -> PrefetchReport:
+    def plan(self, what: Iterable[str | Need]) -> PrefetchPlan:
+        """The requests that `prefetch` would send, if it were called now; sends none.
+
+        Args:
+            what: As for `prefetch`.
+
+        Raises:
+            SymbolError: One of the symbols cannot be a ticker.
+        """
+        return self.planned(_needs(what))
+
+    def refresh(
+        self,
+        what: Iterable[str | Need],
+        *,
+        timeout: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> PrefetchReport:
         """Fetch again, however fresh; the old value stays until the new one is there.
 
         Arguments, result and errors are those of `prefetch`; a value that could not be had anew is `kept`.
         """
-        return self._bulk(what, timeout, Lane.INTERACTIVE, force=True)
+        return self._bulk(what, timeout, Lane.INTERACTIVE, force=True, progress=progress)
 
     def invalidate(
         self, symbols: Iterable[str], *, facets: Collection[Facet] | None = None, hard: bool = False
@@ -311,19 +331,37 @@ class TickerService(Readers):
             warnings.warn(text, StaleDataWarning, stacklevel=4)
 
     def _bulk(
-        self, what: Iterable[str | Need], timeout: float | None, lane: Lane, *, force: bool
+        self,
+        what: Iterable[str | Need],
+        timeout: float | None,
+        lane: Lane,
+        *,
+        force: bool,
+        progress: Callable[[Progress], None] | None = None,
     ) -> PrefetchReport:
-        start, requests = self._monotonic(), self.requests
+        start, requests, waited = self._monotonic(), self.requests, self._chain.waited
+        needs = _needs(what)
+        symbols = {symbol for symbol, _ in needs}
+
+        def watch(missing: Collection[Need]) -> None:
+            if progress is not None:
+                done = len(symbols) - len(symbols.intersection(symbol for symbol, _ in missing))
+                seconds = self._monotonic() - start
+                requested = self.requests - requests
+                progress(Progress(len(symbols), done, requested, self._chain.waited - waited, seconds))
+
         readings = self.read(
-            _needs(what),
+            needs,
             timeout=self.settings.prefetch_timeout if timeout is None else timeout,
             grace=False,
             lane=lane,
             force=force,
+            watch=None if progress is None else watch,
         )
         return PrefetchReport(
             outcomes={need: outcome_of(reading) for need, reading in readings.items()},
             requests=self.requests - requests,
+            waited=self._chain.waited - waited,
             seconds=self._monotonic() - start,
         )
 

@@ -211,13 +211,17 @@ def looks_like_cusip(text: str) -> bool:
     The check digit need not hold: brokers number escrow shares as they like.
     """
     candidate = text.strip(BLANKS).upper()
-    return re.fullmatch(_CUSIP, candidate) is not None and parse_option(candidate) is None
+    if len(candidate) != 9 or re.fullmatch(_CUSIP, candidate) is None:
+        return False
+    return parse_option(candidate) is None
 
 
 def looks_like_money_market(text: str) -> bool:
     """Whether a symbol names a money-market or core cash position: it ends in `**`, or is `SPAXX`-like."""
     candidate = text.strip(BLANKS).upper()
-    return candidate.endswith("**") or re.fullmatch(_MONEY_MARKET_FUND, candidate) is not None
+    if candidate.endswith("**"):
+        return True
+    return candidate.endswith("XX") and re.fullmatch(_MONEY_MARKET_FUND, candidate) is not None
 
 
 def currency_pair(local: str, base: str) -> str:

@@ -16,7 +16,7 @@ The stations of a request, as `docs/design.md` numbers them:
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
@@ -52,6 +52,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Whether what failed in passing is asked for again, however recently it did."""
     force: bool = False
     """Fetch whatever is cached; ignores freshness and failure throttle, joins only younger flights."""
+    watch: Callable[[Collection[Need]], None] | None = None
+    """Told in the reader's thread, several times a second while it waits, what is still on its way."""
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class _Known(msgspec.Struct, frozen=True):
         return Reading(need[0], usable, self.freshness, self.level if usable else "", failure, error)
 
 
+_WATCH_SECONDS = 0.2
 _NOTHING = _Known(None, Freshness.NONE, "")
 
 
@@ -126,6 +129,16 @@ class ReadThrough:
                 readings[need] = before.reading(need, before.record.failure if before.record else None)
         self._count_served(absent, known, readings, fetched=ask.fetch)
         return readings
+
+    def missing(self, needs: Iterable[Need], ask: Ask) -> list[Need]:
+        """What `read` would ask the loader for, if it were called now.
+
+        Raises:
+            CacheError: After `stop`.
+        """
+        self.follow_others()
+        absent = self._from_memory(dict.fromkeys(needs), ask, {})
+        return list(self._from_level(absent, ask, {}))
 
     def fresh(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """Those records that are fresh in memory or in the persistent level, in bulk; asks no provider.
@@ -272,7 +285,7 @@ class ReadThrough:
                 until = ask.deadline
                 if ask.soft_deadline is not None and known[need].freshness > Freshness.NONE:
                     until = min(until, ask.soft_deadline)
-                reading = self._flights.wait(need, leader, until)
+                reading = self._wait(need, leaders, until, ask)
                 if reading is None and self.clock.monotonic() >= until:
                     readings[need] = known[need].reading(need, self._late())
                 elif reading is None or (ask.force and leader.number <= begun_before):
@@ -281,6 +294,22 @@ class ReadThrough:
                     readings[need] = reading
             pending = again
         return readings
+
+    def _wait(
+        self, need: Need, leaders: Mapping[Need, Flight], until: float, ask: Ask
+    ) -> Reading[Record] | None:
+        """Wait for one need; whoever watches is told of all of them meanwhile."""
+        leader = leaders[need]
+        if ask.watch is None:
+            return self._flights.wait(need, leader, until)
+        soon = self.clock.monotonic()
+        while True:
+            reading = self._flights.wait(need, leader, soon)
+            now = self.clock.monotonic()
+            if reading is not None or now < soon or now >= until:
+                return reading
+            ask.watch([other for other, flight in leaders.items() if other not in flight.readings])
+            soon = min(until, now + _WATCH_SECONDS)
 
     def _refresh_in_passing(self, needs: Collection[Need], loader: Loader, ask: Ask, seen_rev: int) -> None:
         """Fetch behind the answer what was answered within its grace window."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from quotewell.portfolio.needs import Entry
 from quotewell.portfolio.positions import Position
-from quotewell.portfolio.row import ValuedRow
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.needs import Entry
+    from quotewell.portfolio.row import ValuedRow
 
 __all__ = ["DERIVED", "REPORTED", "guarded", "to_csv", "unguarded"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import msgspec
 
@@ -13,12 +14,12 @@ from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.importers import ImportedFile, RejectedRow, read_positions
 from quotewell.portfolio.needs import Entry, needs_of
 from quotewell.portfolio.offline import NoTickers
-from quotewell.portfolio.positions import PendingActivity, Position
+from quotewell.portfolio.positions import PendingActivity, Position, bind_all
 from quotewell.portfolio.problems import Problem
 from quotewell.portfolio.reported import ReportedPrices
 from quotewell.portfolio.snapshot import take
 from quotewell.protocols import TickerSource
-from quotewell.records import Need
+from quotewell.records import Facet, Need, Reading, Record
 
 if TYPE_CHECKING:
     from quotewell.portfolio.columns import Columns
@@ -27,6 +28,25 @@ if TYPE_CHECKING:
 __all__ = ["Portfolio"]
 
 _YIELD_OF_SCENARIO = 0.02
+_TOGETHER_AGAIN = 30.0
+"""Seconds after which a whole book is looked at again for what has grown old: as a failure's throttle."""
+
+
+@runtime_checkable
+class BulkSource(Protocol):
+    """A `TickerSource` that brings any mix of symbols and facets in one plan, as the ticker service does."""
+
+    def now(self) -> float:
+        """The valuation instant, epoch seconds."""
+        ...
+
+    def in_memory(self, symbol: str, facet: Facet) -> bool:
+        """Whether it would answer without disk, provider or waiting."""
+        ...
+
+    def read(self, needs: Iterable[Need]) -> Mapping[Need, Reading[Record]]:
+        """Answer all needs."""
+        ...
 
 
 class Portfolio:
@@ -58,6 +78,7 @@ class Portfolio:
         self.basis = _basis_of(tickers) if basis is None else basis
         self.as_of = at if file.as_of is None else file.as_of
         """When the file's prices were the market's, as far as known."""
+        self._fetched_at = -math.inf
         self.requests = 0
         """Requests that `prefetch` has cost so far."""
         if offline is None:
@@ -71,10 +92,10 @@ class Portfolio:
             broker=file.broker,
             as_of=self.as_of,
             at=at,
+            together=None if offline else self._fetch_together,
         )
         """What the positions ask: the ticker source, with the file's prices laid over it."""
-        for entry in self._entries:
-            entry.bind(self.source, self.basis, dated=self._dated)
+        bind_all(self._entries, self.source, self.basis, dated=self._dated)
 
     @classmethod
     def from_csv(
@@ -208,6 +229,20 @@ class Portfolio:
             problems=self._problems(columns),
             requests=self.requests if requests is None else requests,
         )
+
+    def _fetch_together(self, needs: Collection[Need]) -> None:
+        """Before a position or the book reads: if anything has to be fetched, fetch all that the book needs.
+
+        Positions that are asked one after the other would else cost a request each. What could not be had is
+        asked for position by position for a while; the service knows what not to ask again.
+        """
+        tickers = self.tickers
+        if not isinstance(tickers, BulkSource) or all(tickers.in_memory(*need) for need in needs):
+            return
+        now = tickers.now()
+        if not self._fetched_at <= now < self._fetched_at + _TOGETHER_AGAIN:
+            self._fetched_at = now
+            tickers.read(self.needs().union(needs))
 
     @property
     def _entries(self) -> list[Entry]:

@@ -7,6 +7,7 @@ raise `DataUnavailable` where there is no number. For many positions use the col
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import msgspec
@@ -29,6 +30,7 @@ __all__ = [
     "PositionKind",
     "StockPosition",
     "UnknownPosition",
+    "bind_all",
 ]
 
 PositionKind = Literal["stock", "option", "cash", "pending", "unknown"]
@@ -69,7 +71,7 @@ class _Entry(msgspec.Struct, kw_only=True, dict=True):
             basis: The basis of valuation; the default one if None.
             dated: False where the valuation instant is not known, whatever `source.now()` says.
         """
-        self.__dict__.update(source=source, basis=basis, dated=dated)
+        bind_all((self,), source, basis, dated=dated)
 
     @property
     def source(self) -> TickerSource | None:
@@ -253,3 +255,12 @@ class PendingActivity(_Entry, kw_only=True, dict=True):
     """Trades that are not settled yet: an amount of money, in no position."""
 
     kind: ClassVar[PositionKind] = "pending"
+
+
+def bind_all(
+    entries: Iterable[_Entry], source: TickerSource | None, basis: Basis | None = None, *, dated: bool = True
+) -> None:
+    """`bind` all `entries`; what they are bound to takes memory once, however many they are."""
+    shared = {"source": source, "basis": basis, "dated": dated}
+    for entry in entries:
+        entry.__dict__ = shared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -14,6 +14,7 @@ from quotewell.records import (
     Dividend,
     Freshness,
     Fx,
+    Need,
     Profile,
     Quote,
     Rate,
@@ -52,6 +53,7 @@ class ReportedPrices:
         broker: What the prices' source is called.
         as_of: When the file's prices were the market's; None if unknown.
         at: The valuation instant; None is the service's own.
+        together: Told what is about to be read, so that what a whole book needs can be had in one go.
     """
 
     def __init__(
@@ -62,14 +64,21 @@ class ReportedPrices:
         broker: str,
         as_of: float | None,
         at: float | None = None,
+        together: Callable[[Collection[Need]], None] | None = None,
     ) -> None:
         self.service = service
         self._at = at
+        self._together = together
         self._quotes = _reported_quotes(positions, broker, as_of, service.now())
 
     def now(self) -> float:
         """The valuation instant."""
         return self.service.now() if self._at is None else self._at
+
+    def announce(self, needs: Collection[Need]) -> None:
+        """Say what is about to be read, before the first of it is."""
+        if self._together is not None:
+            self._together(needs)
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:
         """Prices by symbol, the service's or the file's."""

@@ -50,8 +50,11 @@ def take(source: TickerSource, needs: Iterable[Need], base_currency: str, *, dat
         base_currency: To which exchange rates lead.
         dated: False where the valuation instant is not known.
     """
+    wanted = sorted(needs)
+    if isinstance(source, ReportedPrices):
+        source.announce(wanted)
     asked: dict[str, list[str]] = {}
-    for symbol, facet in sorted(needs):
+    for symbol, facet in wanted:
         asked.setdefault(facet, []).append(symbol)
     candidates = _candidates(source, asked.get("quote", []))
     currencies = {

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Self
 
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane, Provider
+from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane, Limit, Provider
 from quotewell.providers.circuit import CLOSED, Circuit, admit, failed
 
 __all__ = ["Chain"]
@@ -51,6 +51,19 @@ class Chain:
     def requests(self) -> int:
         """Requests sent so far, by all providers."""
         return sum(provider.requests for provider in list(self._made.values()))
+
+    @property
+    def waited(self) -> float:
+        """Seconds that requests of all providers have waited for rate limits, summed over all of them."""
+        return sum(provider.waited for provider in list(self._made.values()))
+
+    def handshake(self, position: int) -> int:
+        """Requests that the provider of round `position` sends before its next data request."""
+        return self._provider(self.names[position]).handshake
+
+    def limit(self, position: int) -> Limit | None:
+        """The rate limit of the provider of round `position`."""
+        return self._provider(self.names[position]).limit
 
     def fetch(self, call: Call, *, lane: Lane, deadline: float) -> Fetched:
         """Make one call at the provider whose endpoint it names.

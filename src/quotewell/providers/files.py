@@ -72,6 +72,9 @@ class FilesProvider:
         Endpoint(_NAME, "closes", frozenset(("history",)), _ANY_NUMBER, cost=0.0),
     )
     requests = 0
+    handshake = 0
+    limit = None
+    waited = 0.0
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder

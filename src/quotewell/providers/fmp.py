@@ -88,6 +88,19 @@ class FmpProvider:
             counted=self._count,
         )
 
+    handshake = 0
+    """The key goes with each request."""
+
+    @property
+    def limit(self) -> Limit:
+        """The configured rate limit and daily quota."""
+        return self._transport.limit
+
+    @property
+    def waited(self) -> float:
+        """Seconds that requests have waited for the rate limit."""
+        return self._transport.waited
+
     def fetch(self, call: Call, *, lane: Lane, deadline: float) -> Fetched:
         """Make one call.
 

@@ -56,6 +56,9 @@ class SnapshotProvider:
         Endpoint(_NAME, "history", frozenset(("history",)), _ANY_NUMBER, cost=0.0),
     )
     requests = 0
+    handshake = 0
+    limit = None
+    waited = 0.0
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

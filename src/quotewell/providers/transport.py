@@ -207,6 +207,7 @@ class Transport:
         self.provider = provider
         self.requests = 0
         self.handshakes = 0
+        self.waited = 0.0
         self._limit = limit
         self._rate = limit.rate
         self._timeouts = Timeouts(connect_timeout, request_timeout)
@@ -215,6 +216,11 @@ class Transport:
         self._counted = counted
         self._slots = Slots(concurrency, clock)
         self._lock = threading.Lock()
+
+    @property
+    def limit(self) -> Limit:
+        """The configured rate limit."""
+        return self._limit
 
     @property
     def rate(self) -> float:
@@ -345,6 +351,8 @@ class Transport:
             raise self._refusal(grant.failure, grant.refused, grant.retry_at)
         if grant.wait > 0.0:
             self._clock.sleep(grant.wait)
+            with self._lock:
+                self.waited += grant.wait
 
     def _refuse_while_paused(self) -> None:
         """A 429 may have come while this request waited for its turn."""

@@ -34,6 +34,7 @@ _MODULES = "summaryDetail,defaultKeyStatistics,quoteType"
 _RANGE = "5y"
 _FIVE_YEARS = 5 * 366 * 86400
 _ONLY_LAST_AMONG = 3
+_HANDSHAKE = 2
 
 _Records = Mapping[Facet, Record]
 
@@ -93,6 +94,22 @@ class YahooProvider:
     def handshakes(self) -> int:
         """Requests for cookie and crumb so far."""
         return self._transport.handshakes
+
+    @property
+    def handshake(self) -> int:
+        """Two before the first data request, for cookie and crumb."""
+        is_open = self._session is not None and self._session_process == os.getpid()
+        return 0 if is_open else _HANDSHAKE
+
+    @property
+    def limit(self) -> Limit:
+        """The configured rate limit."""
+        return self._transport.limit
+
+    @property
+    def waited(self) -> float:
+        """Seconds that requests have waited for the rate limit."""
+        return self._transport.waited
 
     def fetch(self, call: Call, *, lane: Lane, deadline: float) -> Fetched:
         """Make one call; a batch that Yahoo refuses is halved to isolate the bad symbol.

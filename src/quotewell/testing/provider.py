@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from quotewell.calendars import close_of
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane
+from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane, Limit
 from quotewell.records import Closes, Dividend, FailureKind, History, Need, Profile, Quote, Record
 
 __all__ = ["FakeProvider"]
@@ -49,6 +49,9 @@ class FakeProvider:
         """The whole call fails with this kind."""
         self.calls: list[Call] = []
         self.requests = 0
+        self.handshake = 0
+        self.limit: Limit | None = None
+        self.waited = 0.0
         self._clock = clock
         self._lock = threading.Lock()
         self._gate = threading.Event()

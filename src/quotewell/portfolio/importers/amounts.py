@@ -15,6 +15,8 @@ _AMOUNT = re.compile(
     r"(?P<sign>[+-]?) ?[$€£¥]? ?(?P<open>\(?) ?(?P<inner>[+-]?)[$€£¥]?(?P<last>[+-]?) ?"
     rf"{_NUMBER} ?(?P<close>\)?)"
 )
+_ORDINARY = re.compile(r" *(-?)\$?([0-9]{1,3}(?:,[0-9]{3})*(?:\.[0-9]*)?|[0-9]{4,18}(?:\.[0-9]*)?) *")
+"""Nearly all cells; the others take four times as long."""
 _GROUPED_ONCE = re.compile(r"[^0-9]*[0-9]{1,3},[0-9]{3}[^0-9]*")
 _SPELLING = str.maketrans({"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\t": " "})
 _LONGEST = 64
@@ -43,6 +45,9 @@ def parse_amount(text: str, *, comma_may_be_decimal: bool = False) -> float | No
     Raises:
         AmountError: If the text is something else, is not finite, or its commas do not group thousands.
     """
+    ordinary = _ORDINARY.fullmatch(text)
+    if ordinary is not None and not (comma_may_be_decimal and "," in text):
+        return float(ordinary[1] + ordinary[2].replace(",", ""))
     if is_blank(text):
         return None
     bare = text.translate(_SPELLING).strip()

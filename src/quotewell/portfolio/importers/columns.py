@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -22,13 +23,14 @@ class Columns(msgspec.Struct, frozen=True):
 
     def text(self, row: Row, field: str) -> str:
         """A cell without the blanks around it; empty if the row or the table does not have it."""
-        column = self.index.get(field)
-        return row.cells[column].strip() if column is not None and column < len(row.cells) else ""
+        return self.raw(row, field).strip()
 
     def raw(self, row: Row, field: str) -> str:
         """A cell as it stands in the file."""
-        column = self.index.get(field)
-        return row.cells[column] if column is not None and column < len(row.cells) else ""
+        try:
+            return row.cells[self.index[field]]
+        except (KeyError, IndexError):
+            return ""
 
     def amount(self, row: Row, field: str, *, comma_may_be_decimal: bool = False) -> float | None:
         """A cell as a number, None if it is blank or the table does not have it.
@@ -37,7 +39,7 @@ class Columns(msgspec.Struct, frozen=True):
             RowError: If it is no number.
         """
         try:
-            return parse_amount(self.text(row, field), comma_may_be_decimal=comma_may_be_decimal)
+            return parse_amount(self.raw(row, field), comma_may_be_decimal=comma_may_be_decimal)
         except AmountError as error:
             raise RowError(f"{field.replace('_', ' ')}: {error}") from error
 
@@ -53,14 +55,18 @@ class Columns(msgspec.Struct, frozen=True):
         if row.fault is not None:
             raise RowError(row.fault)
         headings = len(self.header.cells)
-        if any(cell.strip() for cell in row.cells[headings:]):
+        if len(row.cells) > headings and any(cell.strip() for cell in row.cells[headings:]):
             raise RowError(f"{len(row.cells)} cells under {headings} headings")
 
     def repeats_header(self, row: Row) -> bool:
         """Whether the row is the header once more, as before each account's rows."""
-        return [key(cell) for cell in row.cells] == [key(cell) for cell in self.header.cells]
+        pairs = zip(row.cells, self.header.cells, strict=False)
+        return len(row.cells) == len(self.header.cells) and all(
+            key(cell) == key(head) for cell, head in pairs
+        )
 
 
+@functools.lru_cache(maxsize=1_024)  # every row is compared with the header
 def key(heading: str) -> str:
     """A heading in lower case, words joined by single spaces: ` Cost_Basis ` is `cost basis`."""
     return " ".join(heading.replace("_", " ").lower().split())

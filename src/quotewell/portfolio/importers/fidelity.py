@@ -74,6 +74,8 @@ def _add(columns: Columns, row: Row, file: ImportedFile) -> None:
 
 def _is_padding(columns: Columns, row: Row) -> bool:
     """Whether the row is blank but for account cells; a line of one cell only is no row of the table."""
+    if columns.text(row, "symbol"):
+        return False
     account = {columns.index[field] for field in _ACCOUNT if field in columns.index and len(row.cells) > 1}
     said = any(cell.strip() for index, cell in enumerate(row.cells) if index not in account)
     return not said and row.fault is None
@@ -81,9 +83,10 @@ def _is_padding(columns: Columns, row: Row) -> bool:
 
 def _is_prose(columns: Columns, row: Row) -> bool:
     """Whether a row begins with a sentence, is shorter than the table, and has no number in its place."""
-    said = [cell for cell in row.cells if cell.strip()]
-    if not said or len(said[0].split()) < _SENTENCE:
+    first = next((cell for cell in row.cells if cell.strip()), "")
+    if len(first.split()) < _SENTENCE:
         return False
+    said = [cell for cell in row.cells if cell.strip()]
     is_short = len(said) == 1 or len(row.cells) < len(columns.header.cells)
     return is_short and not any(_is_number(columns.text(row, field)) for field in _NUMBERS)
 

@@ -160,7 +160,8 @@ def _row(lines: list[str], index: int, delimiter: str) -> tuple[Row, int]:
         cells, taken = _quoted(lines, index, delimiter)
         if not cells:
             fault = "a quotation mark is not closed"
-    longest = max(map(len, cells), default=0)
+    may_be_long = taken > 1 or len(first) > MAX_FIELD
+    longest = max(map(len, cells), default=0) if may_be_long else 0
     if longest > MAX_FIELD:
         fault = f"a cell of {longest:,} characters"
         cells = []
@@ -169,12 +170,14 @@ def _row(lines: list[str], index: int, delimiter: str) -> tuple[Row, int]:
 
 def _quoted(lines: list[str], index: int, delimiter: str) -> tuple[list[str], int]:
     """Cells of a row with quotation marks, which may hold line ends; none if a mark is not closed."""
-    following = (line + "\n" for line in islice(lines, index, index + _MAX_QUOTED_LINES))
-    reader = csv.reader(following, delimiter=delimiter, strict=True)
-    try:
-        return next(reader), reader.line_num
-    except (csv.Error, StopIteration):
-        pass  # not what the standard says; a mark within a line may still be meant literally
+    # One line nearly always holds the whole row.
+    for count in (1, _MAX_QUOTED_LINES):
+        following = [line + "\n" for line in lines[index : index + count]]
+        reader = csv.reader(following, delimiter=delimiter, strict=True)
+        try:
+            return next(reader), reader.line_num
+        except (csv.Error, StopIteration):
+            continue  # not what the standard says; a mark within a line may still be meant literally
     if lines[index].count('"') % 2:
         return [], 1
     return next(csv.reader([lines[index]], delimiter=delimiter)), 1

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from quotewell.errors import ImportFailed, UsageError
 from quotewell.views.cli.options import Namespace, instant_of, open_service
-from quotewell.views.cli.output import working
-from quotewell.views.words import count
+from quotewell.views.render.progress import watched
 
 if TYPE_CHECKING:
     from quotewell.portfolio.portfolio import Portfolio
@@ -64,9 +63,8 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
 def fetched(book: Portfolio, *, offline: bool = False) -> Portfolio:
     """The book, with all that it needs fetched in one plan."""
     if not offline:
-        symbols = {symbol for symbol, _ in book.needs()}
-        with working(f"fetching {count(len(symbols), 'symbol')}"):
-            book.prefetch()
+        with watched() as watcher:
+            book.prefetch(progress=watcher)
     return book
 
 

@@ -10,6 +10,7 @@ from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json
 from quotewell.views.cli.prefetch import report_outcomes
+from quotewell.views.render.progress import watched
 from quotewell.views.words import number
 
 __all__ = ["add"]
@@ -62,8 +63,8 @@ def _clear(options: Namespace) -> int:
 
 
 def _refresh(options: Namespace) -> int:
-    with open_service(options) as tickers:
-        report = tickers.refresh(options.symbols)
+    with open_service(options) as tickers, watched() as watcher:
+        report = tickers.refresh(options.symbols, progress=watcher)
     report_outcomes(report, as_json=options.json)
     return FINE if report.counts()["fetched"] else FAILED
 

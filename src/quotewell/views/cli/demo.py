@@ -14,17 +14,33 @@ _NOTES = (
     "The portfolio is made up, its option prices illustrative",
     "your own: quotewell summary FILE",
 )
+_LIVE_NOTES = ("The portfolio is made up and the market simulated", "your own: quotewell summary FILE")
 
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("demo", help="the report on a made-up portfolio; needs no network")
     parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
+    parser.add_argument(
+        "--live", action="store_true", help="fetched from a simulated Yahoo on this machine, prices invented"
+    )
+    parser.add_argument(
+        "--fault", metavar="KIND", help="with --live: what the provider does wrong, such as 429"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     """Value the bundled portfolio at the close of the bundled prices, whatever is configured."""
+    if options.live or options.fault is not None:
+        from quotewell.views.cli.live import live_summary  # noqa: PLC0415  starts a server
+
+        summary = live_summary(options.fault, quiet=options.json)
+        if options.json:
+            print_json(summary)
+        else:
+            print_report(summary, _LIVE_NOTES)
+        return FINE
     from importlib.resources import as_file  # noqa: PLC0415  `--help` needs none of these
 
     from quotewell import demo  # noqa: PLC0415

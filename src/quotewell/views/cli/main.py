@@ -59,8 +59,8 @@ def main(arguments: Sequence[str]) -> int:
             return _report(error, as_json=as_json, code=WRONG_USAGE)
         except QuotewellError as error:
             return _report(error, as_json=as_json, code=FAILED)
-        except KeyboardInterrupt:
-            interrupted = QuotewellError("interrupted", hint="what has arrived is kept")
+        except KeyboardInterrupt as interrupt:
+            interrupted = QuotewellError("interrupted", hint=str(interrupt) or "what has arrived is kept")
             interrupted.kind = "interrupted"
             return _report(interrupted, as_json=as_json, code=INTERRUPTED)
         except BrokenPipeError:

@@ -1,16 +1,14 @@
-"""What every command's output has in common: JSON, characters that the terminal lacks, progress."""
+"""What every command's output has in common: JSON, and characters that the terminal lacks."""
 
 from __future__ import annotations
 
 import codecs
-import contextlib
 import io
 import os
 import re
 import sys
-from collections.abc import Iterator
 
-__all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "print_text", "working"]
+__all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "print_text"]
 
 _REPLACEMENTS = {
     "−": "-", "·": "|", "…": ".", "×": "x", "≥": " ", "±": "+", "✓": "v", "β": "b", "│": "|",
@@ -58,19 +56,6 @@ def print_lines(text: str) -> None:
         width = shutil.get_terminal_size().columns
         text = "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.split("\n"))
     print(text)
-
-
-@contextlib.contextmanager
-def working(what: str) -> Iterator[None]:
-    """Say on a terminal what takes time, until it is done; say nothing where nobody watches."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    print(f"{what} …", end="\r", file=sys.stderr, flush=True)
-    try:
-        yield
-    finally:
-        print(" " * (len(what) + 2), end="\r", file=sys.stderr, flush=True)
 
 
 def abandon_stdout() -> None:

@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
-from quotewell.views.cli.output import print_json, print_lines, working
-from quotewell.views.words import count, number, printable
+from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.render.progress import watched
+from quotewell.views.words import aligned, count, number, printable
 
 if TYPE_CHECKING:
-    from quotewell.prefetch import PrefetchReport
+    from quotewell.prefetch import Outcome, PrefetchPlan, PrefetchReport, Status
     from quotewell.records import Need
     from quotewell.service import TickerService
 
 __all__ = ["add", "report_outcomes", "run"]
 
 _SHOWN = 10
+_WORDS: dict[Status, str] = {
+    "fresh": "already fresh",
+    "fetched": "fetched",
+    "kept": "kept old",
+    "omitted": "left out",
+    "failed": "failed",
+    "unknown": "unknown",
+}
+"""In the order in which one facet's outcome outweighs another's."""
 
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("prefetch", help="fetch all that a file of positions, or some symbols, need")
     parser.add_argument("what", nargs="+", metavar="FILE|SYMBOL")
+    parser.add_argument("--plan", action="store_true", help="only print the requests that it would take")
     add_common(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
-    """Fetch, and print what became of each symbol."""
+    """Fetch, and print what became of each symbol; or print what would be asked."""
     with open_service(options) as tickers:
         wanted: list[str | Need] = []
         for item in options.what:
             wanted += _needs_of_file(item, tickers) if _is_file(item) else [item]
-        with working(f"fetching {count(len(wanted), 'item')}"):
-            report = tickers.prefetch(wanted)
+        if options.plan:
+            _print_plan(tickers.plan(wanted), as_json=options.json)
+            return FINE
+        with watched() as watcher:
+            report = tickers.prefetch(wanted, progress=watcher)
     report_outcomes(report, as_json=options.json)
     counts = report.counts()
     if report.outcomes and not (counts["fresh"] or counts["fetched"] or counts["kept"]):
@@ -51,26 +67,76 @@ def report_outcomes(report: PrefetchReport, *, as_json: bool) -> None:
             {
                 "schema": 1,
                 "requests": report.requests,
+                "waited": report.waited,
                 "seconds": report.seconds,
                 "counts": report.counts(),
                 "outcomes": by_symbol,
             }
         )
         return
-    words = ", ".join(f"{number(n)} {status}" for status, n in report.counts().items() if n)
-    symbols, requests = count(len(by_symbol), "symbol"), count(report.requests, "request")
-    values = f"{words} values" if words else "nothing to do"
-    print(f"{symbols} in {report.seconds:.1f} s, {requests}: {values}")
+    statuses = Counter(_status(outcomes.values()) for outcomes in by_symbol.values())
+    parts = [f"{number(statuses[status])} {_WORDS[status]}" for status in _WORDS if statuses[status]]
+    waited = f", {report.waited:.1f} s of it for the rate limit" if report.waited >= 1.0 else ""
+    spent = f"{count(len(by_symbol), 'symbol')} in {report.seconds:.1f} s{waited}"
+    print_lines(f"{spent}, {count(report.requests, 'request')}: {' · '.join(parts) or 'nothing to do'}")
     lines = [
-        f"  {symbol} {facet}: {outcome.status}: {printable(outcome.reason)}"
-        for symbol, outcomes in by_symbol.items()
-        for facet, outcome in outcomes.items()
+        f"  {symbol} {facet}: {_WORDS[outcome.status]}: {printable(outcome.reason)}{_next_try(outcome)}"
+        for symbol, outcomes in sorted(by_symbol.items())
+        for facet, outcome in sorted(outcomes.items())
         if outcome.status not in ("fresh", "fetched")
     ]
     if lines:
         print_lines("\n".join(lines[:_SHOWN]))
     if len(lines) > _SHOWN:
         print(f"  and {number(len(lines) - _SHOWN)} more: --json shows all")
+
+
+def _status(outcomes: Iterable[Outcome]) -> Status:
+    """What a symbol counts as: as its worst facet."""
+    found = {outcome.status for outcome in outcomes}
+    return next(status for status in reversed(_WORDS) if status in found)
+
+
+def _next_try(outcome: Outcome) -> str:
+    if outcome.retry_at is None:
+        return ""
+    import datetime as dt  # noqa: PLC0415  only beside failures
+
+    return f" (next try {dt.datetime.fromtimestamp(outcome.retry_at).astimezone():%H:%M})"
+
+
+def _print_plan(plan: PrefetchPlan, *, as_json: bool) -> None:
+    if as_json:
+        import msgspec  # noqa: PLC0415  not on the way of `cache`
+
+        fields = {name: getattr(plan, name) for name in plan.__struct_fields__}
+        print_json({"schema": 1, **msgspec.to_builtins(fields), "total": plan.total})
+        return
+    lines = [
+        f"{count(plan.symbols, 'symbol')}, {count(plan.needs, 'value')}: {number(plan.fresh)} fresh already"
+    ]
+    rows = [
+        [
+            f"  {one.provider} {one.endpoint}",
+            count(one.symbols, "symbol"),
+            count(int(one.requests), "request"),
+            ", ".join(one.facets),
+        ]
+        for one in plan.requests
+    ]
+    if rows:
+        lines.append(aligned(rows, left=(0, 3)))
+    handshake = f" and {number(plan.handshake)} for the handshake" if plan.handshake else ""
+    lines.append(
+        f"{count(int(plan.total), 'request')}{handshake}, at least {plan.seconds:.1f} s at the rate limit"
+        if rows
+        else "no requests"
+    )
+    if plan.unsupported:
+        shown = ", ".join(map(printable, plan.unsupported[:_SHOWN]))
+        more = f" and {number(len(plan.unsupported) - _SHOWN)} more" if len(plan.unsupported) > _SHOWN else ""
+        lines.append(f"no provider has all of {shown}{more}")
+    print_lines("\n".join(lines))
 
 
 def _is_file(item: str) -> bool:
