@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from quotewell.calendars import close_of
@@ -24,6 +24,7 @@ HARMLESS = frozenset(("right", "dated", "stale", "suspect", "unverified", "missi
 Truth = Callable[[str, float], tuple[float, str | None]]
 """The right price of a symbol and its currency, both in the major unit, at an instant (epoch seconds)."""
 
+PRICES = ("quote", "fx", "rate")
 BENCHMARK = "^GSPC"
 HOUR, DAY = 3600.0, 86400.0
 
@@ -150,11 +151,21 @@ def complaints(fault: str, runs: Sequence[Mapping[Need, Verdict]], *, filled: bo
     return found
 
 
+def prices_still_wrong(fault: str, run: Mapping[Need, Verdict], *, filled: bool) -> list[str]:
+    """Prices that are not right again in the first run after a fault; the other arguments as above."""
+    believed = BELIEVED.get(fault, ()) if is_believed(fault, filled=filled) else ()
+    return [
+        f"{need} is {word}"
+        for need, word in run.items()
+        if need[1] in PRICES and word != "right" and believed is not None and need[0] not in believed
+    ]
+
+
 # ---------------------------------------------------------------------------------------------------- table
 
 
 HEADER = (
-    "| Fault | Requests | Prices, empty cache | Betas, empty cache | Prices, older values | Betas, older values |",
+    "| Fault | Requests | Prices, empty cache | Betas, empty cache | Prices, older | Betas, older |",
     "|---|---|---|---|---|---|",
 )
 
@@ -169,19 +180,19 @@ class Seen(NamedTuple):
 
 def row(fault: str, empty: Seen, older: Seen) -> str:
     """A line of the table in `docs/reliability.md`: a fault that hits every request."""
-    requests = f"{empty.requests}" if empty.requests == older.requests else f"{empty.requests}, {older.requests}"
+    requests = (
+        f"{empty.requests}" if empty.requests == older.requests else f"{empty.requests}, {older.requests}"
+    )
     cells = [
-        _cell(seen, lambda need: need[1] in facets)
-        for seen in (empty, older)
-        for facets in (("quote", "fx", "rate"), ("risk",))
+        _cell(seen, facets) for seen in (empty, older) for facets in (("quote", "fx", "rate"), ("risk",))
     ]
     return f"| {fault} | {requests} | {' | '.join(cells)} |"
 
 
-def _cell(seen: Seen, concerns: Callable[[Need], bool]) -> str:
+def _cell(seen: Seen, facets: Collection[str]) -> str:
     counts: Counter[str] = Counter()
     for need, word in seen.verdicts.items():
-        if concerns(need):
+        if need[1] in facets:
             kind = seen.kinds.get(need)
             counts[word if kind is None or word == "suspect" else f"{word} ({kind})"] += 1
     if len(counts) == 1:

@@ -30,6 +30,10 @@ def test_failures_that_do_not_tell_of_reachability_are_not_counted(failure: str)
     assert failed(opened(), failure, 5.0) == opened()
 
 
+def test_refusals_are_counted_as_failures_to_answer_are() -> None:
+    assert admit(failed(failed(failed(CLOSED, "denied", 0.0), "server", 0.0), "denied", 0.0), 10.0)[1] == 20.0
+
+
 def test_half_open_lets_one_probe_through_and_refuses_the_rest() -> None:
     probing, wait = admit(opened(), 30.0)
     assert wait == 0.0

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fault_laboratory import FAULTS, POSITIONS, Book, Cell, Laboratory, Run
-from fault_matrix import HEADER, Seen, complaints, row
+from fault_matrix import DAY, HEADER, Seen, Verdict, complaints, prices_still_wrong, row, verdict
 from quotewell.protocols import Fetched
 from quotewell.providers import validate
+from quotewell.records import Freshness, Quote, Reading, Record
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 WRITE = "QUOTEWELL_WRITE_DOCS" in os.environ
@@ -56,7 +58,9 @@ def seen(run: Run) -> Seen:
 
 
 def verdicts_complained_of(cell: Cell, runs: list[Run]) -> list[str]:
-    return complaints(cell.fault, [run.verdicts for run in runs], filled=cell.filled)
+    verdicts = [run.verdicts for run in runs]
+    soon = prices_still_wrong(cell.fault, verdicts[1], filled=cell.filled)
+    return complaints(cell.fault, verdicts, filled=cell.filled) + soon
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -81,6 +85,32 @@ def test_a_fault_of_some_requests(laboratory: Laboratory, cell: Cell) -> None:
 def test_the_document_has_every_fault() -> None:
     assert tuple(table()[: len(HEADER)]) == HEADER
     assert list(documented()) == list(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("planted", "freshness", "word"),
+    [
+        ({"last": 110.0}, Freshness.FRESH, "right"),
+        ({"last": 11_000.0}, Freshness.FRESH, "wrong"),
+        ({"last": 110.0, "currency": "EUR"}, Freshness.FRESH, "wrong"),
+        ({"last": 100.0}, Freshness.FRESH, "wrong"),
+        ({"last": 100.0, "as_of": 0.0}, Freshness.FRESH, "dated"),
+        ({"last": 100.0, "as_of": 0.0}, Freshness.STALE, "stale"),
+        ({"last": 99.0, "as_of": 0.0}, Freshness.STALE, "wrong"),
+        ({"last": 11_000.0, "unverified": True}, Freshness.FRESH, "unverified"),
+        ({"last": None}, Freshness.NONE, "silent"),
+    ],
+)
+def test_a_planted_number_is_judged(planted: dict[str, Any], freshness: Freshness, word: Verdict) -> None:
+    """The market: 100 dollars at the beginning, 110 two days later, which is now."""
+    now = 2 * DAY
+    record = Quote("AAPL", **({"as_of": now, "fetched_at": now, "currency": "USD"} | planted))
+    reading: Reading[Record] = Reading("AAPL", record, freshness, "memory")
+
+    def truth(symbol: str, instant: float) -> tuple[float, str | None]:
+        return (110.0 if instant == now else 100.0), "USD"
+
+    assert verdict(("AAPL", "quote"), reading, truth, now) == word
 
 
 def test_without_the_border_checks_the_matrix_finds_wrong_numbers(

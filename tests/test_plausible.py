@@ -140,6 +140,13 @@ def test_an_answer_that_agrees_with_itself_may_still_be_in_the_wrong_unit(
     assert weigh(new, later, (), NOW) is new
 
 
+def test_pence_are_not_taken_for_pounds_where_a_share_costs_less_than_one() -> None:
+    stored = quote(0.85, 0.84, symbol="VOD.L", as_of=session(1))
+    with pytest.raises(SuspectPrice):
+        weigh(quote(85.0, 84.0, symbol="VOD.L"), stored, (), NOW)
+    assert weigh(quote(8.5, 8.4, symbol="VOD.L"), stored, (), NOW).last == 8.5
+
+
 def test_an_unverified_price_is_evidence_only_for_a_later_session() -> None:
     stored = replace(quote(100.0, as_of=session(1)), unverified=True)
     assert weigh(quote(10_000.0, 9_900.0), stored, (), NOW).last == 10_000.0
@@ -209,7 +216,8 @@ def test_a_series_is_weighed_on_the_last_day_that_both_have() -> None:
     assert doubt_of_scale(series((2, 10_100.0), (3, 102.0)), known) is not None
     assert doubt_of_scale(series((2, 25.25), (3, 25.5)), known) is None  # a split
     assert doubt_of_scale(series((7, 10_100.0)), known) is None
-    assert doubt_of_scale(series((1, 10.0)), series((1, 0.1))) is None
+    assert doubt_of_scale(series((1, 10.0)), series((1, 0.1))) is not None
+    assert doubt_of_scale(series((1, 4.0)), series((1, 0.1))) is None
 
 
 @pytest.mark.parametrize("symbol", ["AAPL240621C00200000", "XYZ-RI", "XYZ-RT", "XYZ-R", "ABCDR"])

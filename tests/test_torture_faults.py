@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fault_laboratory import FAULTS, POSITIONS, Book, Cell, Laboratory
-from fault_matrix import BELIEVED, DAY, HOUR, Verdict, complaints
+from fault_matrix import BELIEVED, DAY, HOUR, Verdict, complaints, prices_still_wrong
 from quotewell.records import Need
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
@@ -43,7 +43,9 @@ def test_a_fault_at_every_place(laboratory: Laboratory, fault: str) -> None:
     for position in POSITIONS[:1] if fault.endswith("crumb") else POSITIONS:
         for filled in (False, True):
             runs = laboratory.try_out(Cell(fault, position, filled=filled))
-            found[position, filled] = complaints(fault, [run.verdicts for run in runs], filled=filled)
+            verdicts = [run.verdicts for run in runs]
+            found[position, filled] = complaints(fault, verdicts, filled=filled)
+            found[position, filled] += prices_still_wrong(fault, verdicts[1], filled=filled)
     assert {place: words for place, words in found.items() if words} == {}
 
 

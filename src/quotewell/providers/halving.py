@@ -36,8 +36,8 @@ def ask_in_halves(symbols: Sequence[str], ask: Callable[[tuple[str, ...]], T]) -
     Statuses that no smaller batch would mend (401 to 403, 429, a 404 that names no symbol), broken
     connections and time-outs end it at once. So does a 5xx for the batch and both of its halves: then it is
     the server, not a symbol; and a 4xx for the batch, its halves and its quarters: then it is the request.
-    One bad symbol among n costs at most 2·log2(n) more requests; with several bad ones it stops 4 requests later,
-    and the pieces that were not asked again keep the error of the piece they came from.
+    One bad symbol among n costs at most 2·log2(n) more requests; with several bad ones it stops 4 requests
+    later, and the pieces that were not asked again keep the error of the piece they came from.
 
     Args:
         symbols: The batch.

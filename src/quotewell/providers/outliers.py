@@ -25,11 +25,12 @@ def without_outliers(closes: Sequence[float]) -> list[int]:
     steps = [_is_step(before, after) for before, after in itertools.pairwise(closes)]
     if all(steps):
         return list(range(len(closes)))
-    kept: list[int] = []
-    for position, close in enumerate(closes):
-        from_before = bool(kept) and _is_step(closes[kept[-1]], close)
+    # The first bar has none before it: it goes if the next two agree with each other and not with it.
+    alone = len(steps) > 1 and steps[1] and not steps[0] and not _is_step(closes[0], closes[2])
+    kept = [] if alone else [0]
+    for position in range(1, len(closes)):
+        from_before = bool(kept) and _is_step(closes[kept[-1]], closes[position])
         to_next = position < len(steps) and steps[position]
-        # The first bar has no bar before it, the last one none after it: the one neighbour decides.
         if from_before or to_next:
             kept.append(position)
     return kept

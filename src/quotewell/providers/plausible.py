@@ -25,6 +25,7 @@ A stored price that is itself unverified speaks against nothing; it speaks for a
 is near it. An answer of an earlier session than the stored price is no news, and refused.
 
 Exempt: options, rights, and instruments whose reference is under one unit of their currency; these do leap.
+(Of the latter the stored price still finds a factor of about a hundred: 85 pence are not 85 pounds.)
 Exchange rates are not exempt.
 """
 
@@ -46,6 +47,7 @@ __all__ = ["SuspectPrice", "doubt_of_scale", "doubt_of_unit", "doubt_of_yield", 
 _LOW, _HIGH = 1.0 / 3.0, 3.0
 _UNIT_FACTOR = 30.0
 """Well below the hundred that lies between a unit and its hundredth, well above most splits."""
+_HUNDRED = (50.0, 200.0)
 _POINTS = 2.0
 _EVIDENCE_SESSIONS = 5
 _SMALL_PRICE = 1.0
@@ -128,9 +130,7 @@ def doubt_of_unit(price: float, currency: str | None, stored: Quote | None, now:
         return None
     if currency is not None and currency != known.currency:
         return f"it is in {currency}, the {known.last:g} known before in {known.currency}"
-    if 1.0 / _UNIT_FACTOR <= price / known.last <= _UNIT_FACTOR or known.last < _SMALL_PRICE:
-        return None
-    return _ratio(price, known.last)
+    return _ratio(price, known.last) if _is_other_unit(price, known.last) else None
 
 
 def doubt_of_scale(closes: Closes, known: Closes) -> str | None:
@@ -138,9 +138,7 @@ def doubt_of_scale(closes: Closes, known: Closes) -> str | None:
     before = dict(zip(known.dates, known.closes, strict=True))
     for day, close in zip(reversed(closes.dates), reversed(closes.closes), strict=True):
         if day in before:
-            ratio = close / before[day]
-            believed = 1.0 / _UNIT_FACTOR <= ratio <= _UNIT_FACTOR or before[day] < _SMALL_PRICE
-            return None if believed else _ratio(close, before[day])
+            return _ratio(close, before[day]) if _is_other_unit(close, before[day]) else None
     return None
 
 
@@ -189,14 +187,15 @@ def _hearing(
     quote: Quote, stored: Quote | None, known: Quote | None, splits: Sequence[Split], now: float
 ) -> str | None:
     """What the stored price says against a price that agrees with its own previous close."""
-    if known is None or known.last is None or quote.last is None or _may_leap(quote, known.last):
+    if stored is None or known is None or known.last is None or quote.last is None:
         return None
-    if stored is None or is_confirmed(stored, now):
+    if is_confirmed(stored, now):
         return None
-    if _within(quote.last * _recent_split_ratio(splits, now), known.last):
+    alike = known.currency == quote.currency
+    if alike and _within(quote.last * _recent_split_ratio(splits, now), known.last):
         return None
     doubt = doubt_of_unit(quote.last, quote.currency, stored, now)
-    if doubt is None and _held_at(stored) is not None and not _within(quote.last, known.last):
+    if doubt is None and alike and _held_at(stored) is not None and not _may_leap(quote, known.last):
         return _ratio(quote.last, known.last)
     return doubt
 
@@ -261,6 +260,13 @@ def _kept(stored: Quote | None, suspect: float) -> Quote | None:
     if stored is None or stored.fetched_at is None or stored.last is None:
         return None
     return msgspec.structs.replace(stored, suspect=suspect, fresh_until=0.0, hits=0)
+
+
+def _is_other_unit(price: float, reference: float) -> bool:
+    factor = max(price / reference, reference / price)
+    if min(price, reference) < _SMALL_PRICE:
+        return _HUNDRED[0] <= factor <= _HUNDRED[1]  # the rest is how such prices move
+    return factor > _UNIT_FACTOR
 
 
 def _may_leap(quote: Quote, reference: float) -> bool:

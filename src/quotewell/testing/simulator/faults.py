@@ -77,7 +77,7 @@ class Fault:
         self.symbols = None if symbols is None else frozenset(symbols)
         self.retry_after = retry_after
         self.hits = 0
-        self.released = threading.Event()
+        self.released: threading.Event = threading.Event()
         self._unharmed = after
         self._share = share
         self._seed = seed
