@@ -104,7 +104,8 @@ def test_the_document_has_every_fault() -> None:
 def test_a_planted_number_is_judged(planted: dict[str, Any], freshness: Freshness, word: Verdict) -> None:
     """The market: 100 dollars at the beginning, 110 two days later, which is now."""
     now = 2 * DAY
-    record = Quote("AAPL", **({"as_of": now, "fetched_at": now, "currency": "USD"} | planted))
+    fields: dict[str, Any] = {"as_of": now, "fetched_at": now, "currency": "USD"}
+    record = Quote("AAPL", **(fields | planted))
     reading: Reading[Record] = Reading("AAPL", record, freshness, "memory")
 
     def truth(symbol: str, instant: float) -> tuple[float, str | None]:
