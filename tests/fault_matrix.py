@@ -19,8 +19,6 @@ from quotewell.risks import compute_risks
 Verdict = Literal["right", "dated", "stale", "suspect", "unverified", "missing", "wrong", "silent"]
 """`dated`: an older number that its own as-of date tells to be one; `silent`: missing without a reason."""
 
-HARMLESS = frozenset(("right", "dated", "stale", "suspect", "unverified", "missing"))
-
 Truth = Callable[[str, float], tuple[float, str | None]]
 """The right price of a symbol and its currency, both in the major unit, at an instant (epoch seconds)."""
 
@@ -45,7 +43,7 @@ def verdict(need: Need, reading: Reading[Record], truth: Truth, now: float) -> V
     value = _value(record)
     if record is None or value is None:
         return "missing" if reading.failure is not None and reading.failure.reason else "silent"
-    instant = record.as_of or record.fetched_at or 0.0
+    instant = (record.fetched_at or 0.0) if record.as_of is None else record.as_of
     (then, currency), (right, _) = truth(need[0], instant), truth(need[0], now)
     was_right = _same(value, then)
     suspected = reading.failure is not None and reading.failure.kind == "suspect"
@@ -152,12 +150,15 @@ def complaints(fault: str, runs: Sequence[Mapping[Need, Verdict]], *, filled: bo
 
 
 def prices_still_wrong(fault: str, run: Mapping[Need, Verdict], *, filled: bool) -> list[str]:
-    """Prices that are not right again in the first run after a fault; the other arguments as above."""
+    """Prices that are not right again two hours after a fault; the other arguments as above.
+
+    A yield that was right for the day before may still answer then: it lives a day.
+    """
     believed = BELIEVED.get(fault, ()) if is_believed(fault, filled=filled) else ()
     return [
         f"{need} is {word}"
         for need, word in run.items()
-        if need[1] in PRICES and word != "right" and believed is not None and need[0] not in believed
+        if need[1] in ("quote", "fx") and word != "right" and believed is not None and need[0] not in believed
     ]
 
 

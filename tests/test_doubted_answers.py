@@ -94,9 +94,15 @@ def test_figures_that_came_without_a_price_are_taken_as_they_are() -> None:
         ("VOD.L", "GBp", None),
         ("SAP.DE", "EUR", None),
         ("BTC-EUR", "EUR", None),
+        ("BTC-EUR", "USD", "invalid"),
+        ("EURUSD=X", "USD", None),
+        ("EURUSD=X", "EUR", "invalid"),
+        ("JPY=X", "JPY", None),
     ],
 )
-def test_a_symbol_without_a_suffix_trades_in_dollars(symbol: str, currency: str, refused: str | None) -> None:
+def test_a_symbol_without_a_suffix_tells_its_currency(
+    symbol: str, currency: str, refused: str | None
+) -> None:
     fetched = Fetched(
         found={
             (symbol, "quote"): quote(symbol, currency=currency),

@@ -323,11 +323,21 @@ def _dated(record: Record, now: float) -> Record:
 
 
 def _require_possible_unit(record: Quote | Profile | History, currency: str | None) -> None:
-    """Without a suffix a symbol is listed in New York, where prices are in dollars; hundredths need one."""
-    if currency is None or currency == "USD" or record.source == _AS_TOLD or "." in record.symbol:
+    if currency is None or record.source == _AS_TOLD or "." in record.symbol:
         return
-    if kind(record.symbol) == "security" or _major(currency)[1] != 1:
-        raise _invalid(record, f"a price in {currency}, where dollars are expected")
+    expected = _listed_in(record.symbol)
+    if expected not in (None, currency) or _major(currency)[1] != 1:
+        raise _invalid(record, f"in {currency}, where {expected or 'a major unit'} is expected")
+
+
+def _listed_in(symbol: str) -> str | None:
+    """The currency that a symbol without a suffix tells: of a pair the second, of a security New York's."""
+    form = kind(symbol)
+    if form == "fx":
+        return symbol[3:6] if len(symbol) == len("EURUSD=X") else None
+    if form == "crypto":
+        return symbol[-3:]
+    return "USD" if form == "security" else None
 
 
 def _major(currency: str) -> tuple[str, int]:
