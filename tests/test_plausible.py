@@ -171,18 +171,19 @@ def test_exchange_rates_do_not_leap_however_small_they_are() -> None:
 
 
 class TestASecondSource:
-    def stored(self, source: str | None) -> Quote:
-        failure = None if source is None else replace(suspicion(NOW - 60.0), source=source)
-        return replace(quote(100.0, as_of=session(1)), suspect=400.0, failure=failure)
+    stored = quote(100.0, as_of=session(1))
 
-    @pytest.mark.parametrize("source", [None, "fmp"])
-    def test_confirms_a_price_at_once(self, source: str | None) -> None:
-        assert weigh(quote(420.0, 100.0), self.stored(source), (), NOW).last == 420.0
+    def refused(self, price: float) -> SuspectPrice:
+        return SuspectPrice(quote(price, 100.0), "four times", None)
 
-    def test_must_be_another_one_and_must_agree(self) -> None:
-        for last, source in ((420.0, "yahoo"), (450.0, "fmp"), (350.0, None)):
-            with pytest.raises(SuspectPrice):
-                weigh(quote(last, 100.0), self.stored(source), (), NOW)
+    def test_confirms_a_price_at_once(self) -> None:
+        confirming = replace(quote(420.0, 100.0), source="fmp")
+        assert weigh(confirming, self.stored, (), NOW, self.refused(400.0)) is confirming
+
+    @pytest.mark.parametrize(("last", "source"), [(400.0, "yahoo"), (450.0, "fmp"), (350.0, "fmp")])
+    def test_must_be_another_one_and_must_agree(self, last: float, source: str) -> None:
+        with pytest.raises(SuspectPrice):
+            weigh(replace(quote(last, 100.0), source=source), self.stored, (), NOW, self.refused(400.0))
 
 
 @pytest.mark.parametrize(

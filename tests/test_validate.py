@@ -157,8 +157,8 @@ def test_a_price_that_leaps_is_suspect_and_the_old_value_can_be_kept_with_it() -
     old = quote(last=100.0)
     held = checked(quote(last=1000.0), stored={("AAPL", "quote"): old})
     assert only_failure(held).failure == "suspect"
-    assert held_back(held) == [replace(old, suspect=1000.0)]
-    assert held_back(checked(quote(last=1000.0))) == []
+    assert held_back(held)["AAPL"].kept == replace(old, suspect=1000.0)
+    assert held_back(checked(quote(last=1000.0)))["AAPL"].kept is None
 
 
 def test_the_splits_of_the_same_answer_are_evidence() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from quotewell.cache.loading import Batch, Miss, by_table
 from quotewell.cache.store import Store
@@ -12,6 +12,9 @@ from quotewell.prefetch import least_seconds, plan
 from quotewell.protocols import Call, Clock, Fetched, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import Need, Quote, Record
+
+if TYPE_CHECKING:
+    from quotewell.providers.plausible import SuspectPrice
 
 __all__ = ["MarketLoader", "Round"]
 
@@ -41,6 +44,7 @@ class MarketLoader:
         self._chain = chain
         self._store = store
         self._clock = clock
+        self._refused: dict[str, SuspectPrice] = {}
 
     def batches(self, attempt: int, missing: Mapping[Need, Miss | None]) -> Sequence[Batch] | None:
         """Even attempts ask the next provider, odd ones ask the same for what it has left out."""
@@ -84,10 +88,18 @@ class MarketLoader:
         begun = self._store.rev()
         known = self._known(fetched)
         unpriced = [symbol for symbol in fetched.closes if not _is_priced(known.get((symbol, "quote")))]
-        checked = check(fetched, known, self._clock.now(), self._store.closes(unpriced) if unpriced else None)
+        bars = self._store.closes(unpriced) if unpriced else None
+        checked = check(fetched, known, self._clock.now(), bars, self._refused)
+        refused = held_back(checked)
+        for symbol, facet in checked.found if self._refused else ():
+            if facet == "quote":
+                self._refused.pop(symbol, None)
+        self._refused |= refused
         # The old values again, with the price that was refused beside them. Writing clears an invalidation,
         # so an invalidated value is left as it is: its failure will tell of the price.
-        suspects = [quote for quote in held_back(checked) if not quote.invalidated]
+        suspects = [
+            error.kept for error in refused.values() if error.kept is not None and not error.kept.invalidated
+        ]
         if suspects:
             self._store.write("quote", suspects, begun=begun)
         return checked

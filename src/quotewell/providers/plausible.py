@@ -77,7 +77,13 @@ class SuspectPrice(ProviderError):  # noqa: N818  named after the event, like th
         self.kept = kept
 
 
-def weigh(quote: Quote, stored: Quote | None, splits: Sequence[Split], now: float) -> Quote:
+def weigh(
+    quote: Quote,
+    stored: Quote | None,
+    splits: Sequence[Split],
+    now: float,
+    refused: SuspectPrice | None = None,
+) -> Quote:
     """Decide on a quote whose fields are already checked and in the major unit.
 
     Args:
@@ -85,6 +91,7 @@ def weigh(quote: Quote, stored: Quote | None, splits: Sequence[Split], now: floa
         stored: What is stored now, with or without a value.
         splits: Splits of the symbol that came in the same answer.
         now: Epoch seconds.
+        refused: The last price of the symbol that was held back, and whose it was.
 
     Returns:
         The quote, with `unverified` set when there was nothing to compare it with.
@@ -102,7 +109,7 @@ def weigh(quote: Quote, stored: Quote | None, splits: Sequence[Split], now: floa
     known = _recent(stored, now)
     if quote.previous_close is None and (known is None or known.unverified):
         return quote if _repeats(quote, known, now) else msgspec.structs.replace(quote, unverified=True)
-    if _second_opinion(quote, stored):
+    if _is_second_opinion(quote, refused):
         return quote
     doubt = _doubt_of_answer(quote, known, splits, now) or _hearing(quote, stored, known, splits, now)
     if doubt:
@@ -200,17 +207,10 @@ def _hearing(
     return doubt
 
 
-def _second_opinion(quote: Quote, stored: Quote | None) -> bool:
-    """Whether another source has said nearly the same, and was not believed.
-
-    In the run in which a provider's price is held back, that price is stored before the next provider is
-    asked, and the failure after it.
-    """
-    if stored is None or stored.suspect is None or quote.last is None:
+def _is_second_opinion(quote: Quote, refused: SuspectPrice | None) -> bool:
+    if refused is None or not refused.price or quote.last is None or refused.provider == quote.source:
         return False
-    failure = stored.failure
-    other = failure is None or (failure.kind == "suspect" and failure.source != quote.source)
-    return other and abs(quote.last / stored.suspect - 1.0) <= _AGREES
+    return abs(quote.last / refused.price - 1.0) <= _AGREES
 
 
 def _held_at(stored: Record) -> float | None:

@@ -24,6 +24,7 @@ from quotewell.providers.plausible import (
     is_confirmed,
     weigh,
 )
+from quotewell.providers.units import may_be_hundredths, unit_problem
 from quotewell.records import (
     Closes,
     Dividend,
@@ -38,7 +39,7 @@ from quotewell.records import (
     Risk,
     Split,
 )
-from quotewell.symbols import exchange_suffix, kind, minor_unit
+from quotewell.symbols import minor_unit
 
 __all__ = [
     "Stored",
@@ -58,12 +59,17 @@ _MAX_BETA = 20.0
 _SMALLEST, _LARGEST = 1e-12, 1e15
 _MINOR_TO_MAJOR = {"GBP", "ILS", "ZAR"}
 """Currencies whose exchange quotes in hundredths: without a unit in the answer, 250 may be 250 or 2.50."""
-_QUOTED_IN_HUNDREDTHS = frozenset(("L", "TA", "JO"))
 _AS_TOLD = "files"
 """The user's own files, which may list anything in any currency, and are nobody's fault."""
 
 
-def check(fetched: Fetched, stored: Stored, now: float, bars: Mapping[str, Closes] | None = None) -> Fetched:
+def check(
+    fetched: Fetched,
+    stored: Stored,
+    now: float,
+    bars: Mapping[str, Closes] | None = None,
+    refused: Mapping[str, SuspectPrice] | None = None,
+) -> Fetched:
     """Check all that one call brought.
 
     Args:
@@ -73,12 +79,13 @@ def check(fetched: Fetched, stored: Stored, now: float, bars: Mapping[str, Close
             currency of a price that names none, histories whether closes have been held back before.
         now: Epoch seconds.
         bars: The stored closes of symbols in the answer that have no stored price, to weigh closes against.
+        refused: By symbol, the last price that was held back: another provider may confirm it.
 
     Returns:
         A new answer: each need that was in `found` is there still, or in `failed` as `invalid` or `suspect`.
         All other outcomes are passed on. For suspect prices see `held_back`.
     """
-    answer = _Answer(fetched, stored, now, bars or {})
+    answer = _Answer(fetched, stored, now, bars or {}, refused or {})
     checked = Fetched(unknown=set(fetched.unknown), omitted=set(fetched.omitted), failed=dict(fetched.failed))
     # Quotes first: what is wrong with one is wrong with the figures that came out of the same row.
     for need, record in sorted(fetched.found.items(), key=lambda entry: entry[0][1] != "quote"):
@@ -89,10 +96,12 @@ def check(fetched: Fetched, stored: Stored, now: float, bars: Mapping[str, Close
     return checked
 
 
-def held_back(checked: Fetched) -> list[Quote]:
-    """Stored quotes whose newer price was refused, with it in `suspect`; store them before the failures."""
-    errors = [error for error in checked.failed.values() if isinstance(error, SuspectPrice)]
-    return [error.kept for error in errors if error.kept is not None]
+def held_back(checked: Fetched) -> dict[str, SuspectPrice]:
+    """By symbol, the prices that were held back.
+
+    Where one has a `kept`, the stored quote that names the refused price, store that before the failures.
+    """
+    return {need[0]: error for need, error in checked.failed.items() if isinstance(error, SuspectPrice)}
 
 
 class _Answer(NamedTuple):
@@ -102,6 +111,7 @@ class _Answer(NamedTuple):
     stored: Stored
     now: float
     bars: Mapping[str, Closes]
+    refused: Mapping[str, SuspectPrice]
 
     def currency(self, record: Quote | Dividend | History) -> str | None:
         """The unit of a record's prices: its own, its answer's, or the profile's where that is no guess."""
@@ -260,7 +270,8 @@ def _admit_quote(record: Quote, answer: _Answer) -> Quote:
     before = answer.stored.get((record.symbol, "quote"))
     bars = answer.fetched.closes.get(record.symbol)
     splits = _check_splits(bars.splits) if bars else ()
-    return weigh(quote, before if isinstance(before, Quote) else None, splits, answer.now)
+    stored = before if isinstance(before, Quote) else None
+    return weigh(quote, stored, splits, answer.now, answer.refused.get(record.symbol))
 
 
 def _admit_profile(profile: Profile, answer: _Answer) -> Profile:
@@ -281,7 +292,7 @@ def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes])
         raise _invalid(history, "the history came without bars, or with more dates than closes or fewer")
     currency = answer.currency(history)
     _require_possible_unit(history, currency)
-    if currency is None and exchange_suffix(history.symbol) in _QUOTED_IN_HUNDREDTHS:
+    if currency is None and may_be_hundredths(history.symbol):
         raise _invalid(history, "closes without a currency may be in hundredths of it")
     # East of London a session's date can be a day ahead of UTC's.
     tomorrow = dt.datetime.fromtimestamp(answer.now, dt.UTC).date().toordinal() + 1
@@ -323,21 +334,9 @@ def _dated(record: Record, now: float) -> Record:
 
 
 def _require_possible_unit(record: Quote | Profile | History, currency: str | None) -> None:
-    if currency is None or record.source == _AS_TOLD or "." in record.symbol:
-        return
-    expected = _listed_in(record.symbol)
-    if expected not in (None, currency) or _major(currency)[1] != 1:
-        raise _invalid(record, f"in {currency}, where {expected or 'a major unit'} is expected")
-
-
-def _listed_in(symbol: str) -> str | None:
-    """The currency that a symbol without a suffix tells: of a pair the second, of a security New York's."""
-    form = kind(symbol)
-    if form == "fx":
-        return symbol[3:6] if len(symbol) == len("EURUSD=X") else None
-    if form == "crypto":
-        return symbol[-3:]
-    return "USD" if form == "security" else None
+    problem = None if record.source == _AS_TOLD else unit_problem(record.symbol, currency)
+    if problem:
+        raise _invalid(record, problem)
 
 
 def _major(currency: str) -> tuple[str, int]:
