@@ -84,7 +84,8 @@ def tickers(clock: ManualClock, level: InterruptedLevel, feed: Feed, second: Fee
 
 
 def loader(tickers: TickerService, clock: ManualClock, *providers: FakeProvider) -> MarketLoader:
-    return MarketLoader(Chain.of(providers, clock), tickers.engine.store, clock, concurrency=1)
+    coordinator = LocalCoordinator(clock)
+    return MarketLoader(Chain.of(providers, clock), tickers.engine.store, clock, coordinator, concurrency=1)
 
 
 def read(tickers: TickerService, symbol: str = "AAPL") -> Reading[Quote]:

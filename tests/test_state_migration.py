@@ -1,4 +1,4 @@
-"""From version 1 of `state.db`, which knew no statistics, to version 2."""
+"""From version 1 of `state.db`, which knew neither statistics nor slower rates, to the present one."""
 
 from __future__ import annotations
 
@@ -83,13 +83,14 @@ def test_an_old_file_keeps_its_contents_and_gets_the_new_table(path: Path) -> No
     assert coordinator.paused("fmp") == Pause(NOW + 600.0, "HTTP 429")
     assert coordinator.lease(["quote/AAPL", "quote/MSFT"], "me", 30.0) == {"quote/MSFT"}
     assert coordinator.top_usage(9) == [("AAPL", 3.0)]
+    assert asked(path, "select share from budget") == [(1.0,)]
     clock.advance(600.0)
     spent = coordinator.spend("fmp", Limit(rate=1.0, burst=1, per_day=250), max_wait=0.0)
     assert spent.failure == "quota", "the day's requests are still spent"
     coordinator.add_stats({"quote": {"misses": 7}})
     assert coordinator.stats_by_day(1) == {utc_day(NOW): {"quote": {"misses": 7}}}
     coordinator.close()
-    assert asked(path, "pragma user_version") == [(2,)]
+    assert asked(path, "pragma user_version") == [(3,)]
     assert tables(path) == {"budget", "lease", "usage", "stat"}
 
 
@@ -100,7 +101,7 @@ def test_a_new_file_is_like_one_that_was_migrated(path: Path, tmp_path: Path) ->
     schema = "select name, sql from sqlite_schema where sql is not null"
     made, migrated = ({name: " ".join(sql.split()) for name, sql in asked(p, schema)} for p in (new, path))
     assert made == migrated
-    assert asked(new, "pragma user_version") == [(2,)]
+    assert asked(new, "pragma user_version") == [(3,)]
     assert all(" strict" in sql for sql in made.values())
 
 

@@ -18,7 +18,6 @@ from quotewell.providers.transport import (
     StatusError,
     Timeouts,
     Transport,
-    adapted_rate,
     failure_of_status,
     pause_length,
     redacted,
@@ -117,16 +116,6 @@ def test_pauses_double_from_thirty_seconds_to_an_hour() -> None:
         length = pause_length(length)
         lengths.append(length)
     assert lengths == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
-
-
-@given(st.floats(0.1, 100), st.lists(st.booleans(), max_size=60))
-def test_the_rate_stays_between_a_sixteenth_and_the_configured_one(
-    configured: float, limited: list[bool]
-) -> None:
-    rate = configured
-    for rate_limited in limited:
-        rate = adapted_rate(rate, configured, rate_limited=rate_limited)
-        assert configured / 16 <= rate <= configured
 
 
 @pytest.mark.parametrize(
@@ -335,14 +324,14 @@ def test_a_503_with_retry_after_pauses_and_one_without_does_not(setup: Setup) ->
     assert setup.refusal(Answer(503, {"Retry-After": "20"})).retry_at == NOW + 20
 
 
-def test_a_429_halves_the_rate_and_successes_regain_it(setup: Setup) -> None:
+def test_a_429_slows_all_processes_down_once(setup: Setup) -> None:
     setup.refusal(Answer(429, {"Retry-After": "1"}))
-    assert setup.transport.rate == 1.0
+    setup.refusal(Answer(429, {"Retry-After": "1"}))
+    assert setup.coordinator.slowed == ["yahoo"]
     setup.clock.advance(1)
-    for _ in range(60):
-        setup.send()
-    assert setup.transport.rate == 2.0
-    assert setup.coordinator.spent[1][1].rate == 1.0
+    setup.refusal(Answer(429))
+    assert setup.coordinator.slowed == ["yahoo"] * 2
+    assert {spent[1] for spent in setup.coordinator.spent} == {Limit(2.0, 5, 100)}
 
 
 # --------------------------------------------------------------------------------------------------- errors

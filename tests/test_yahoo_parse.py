@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotewell.errors import ProviderError
+from quotewell.providers.appending import LONGEST
 from quotewell.providers.yahoo_parse import (
     error_of,
     is_crumb,
@@ -21,7 +22,7 @@ from quotewell.providers.yahoo_parse import (
     summary_records,
     text,
 )
-from quotewell.providers.yahoo_series import LONGEST, chart_series, spark_series
+from quotewell.providers.yahoo_series import chart_series, spark_series
 from quotewell.records import Dividend, DividendEvent, Fx, Profile, Quote, Rate, Split
 
 # Recorded on 3 October 2026.

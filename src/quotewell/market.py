@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from quotewell.cache.loading import Batch, Miss, by_table
+import msgspec
+
+from quotewell.cache.loading import Batch, Miss, asks_again, by_table
 from quotewell.cache.store import Store
+from quotewell.errors import ProviderError
 from quotewell.prefetch import least_seconds, plan
-from quotewell.protocols import Call, Clock, Fetched, Lane
+from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane
+from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
 from quotewell.providers.chain import Chain
-from quotewell.records import Need, Quote, Record
+from quotewell.records import History, Need, Quote, Record
 
 if TYPE_CHECKING:
     from quotewell.providers.plausible import SuspectPrice
 
 __all__ = ["MarketLoader", "Round"]
+
+_FALLBACK_SHARE = 2
+"""A fallback takes one of so many of the requests that its quota has left."""
 
 
 class Round(NamedTuple):
@@ -36,11 +44,15 @@ class MarketLoader:
         chain: The providers in order.
         store: What is known, for the border checks.
         clock: The time.
+        coordinator: Knows what is left of daily quotas.
         concurrency: Requests at a time.
     """
 
-    def __init__(self, chain: Chain, store: Store, clock: Clock, *, concurrency: int) -> None:
+    def __init__(
+        self, chain: Chain, store: Store, clock: Clock, coordinator: Coordinator, *, concurrency: int
+    ) -> None:
         self.concurrency = concurrency
+        self._coordinator = coordinator
         self._chain = chain
         self._store = store
         self._clock = clock
@@ -52,24 +64,52 @@ class MarketLoader:
         if position >= len(self._chain):
             return None
         provider = self._chain.names[position]
-        needs = [
-            need
-            for need, miss in missing.items()
-            if not again or (miss is not None and miss.kind == "omitted" and miss.source == provider)
-        ]
+        needs = [need for need, miss in missing.items() if not again or _is_asked_again(miss, provider)]
         if not needs:
             return []
+        whole = {need for need in needs if isinstance(_error(missing[need]), AnotherVintageError)}
+        calls = self._calls(position, needs, whole)
+        granted = self._within_quota(calls, position) if position else len(calls)
         return [
-            Batch(tuple(call.needs), provider, partial(self._fetch, call))
-            for call in plan(needs, self._chain.endpoints(position))
+            Batch(
+                tuple(call.needs),
+                provider,
+                partial(self._fetch, call) if place < granted else partial(self._refuse, provider),
+            )
+            for place, call in enumerate(calls)
         ]
+
+    def _calls(self, position: int, needs: Collection[Need], whole: Collection[Need]) -> list[Call]:
+        """The plan for one provider; a history is asked for from where the stored one ends.
+
+        Calls go by how far behind their symbols are: a call reaches back as far as the first of them needs.
+
+        Args:
+            position: Of the provider.
+            needs: What to ask it for.
+            whole: The histories of which all is needed, whatever is stored. For them the endpoint for few
+                symbols is preferred where it costs no more: it tells of splits and dividends.
+        """
+        provider, endpoints = self._chain.names[position], self._chain.endpoints(position)
+        histories = [symbol for symbol, facet in needs if facet == "history"]
+        stored = self._store.load("history", histories) if histories else {}
+        since = {
+            symbol: None if (symbol, "history") in whole else _since(stored.get(symbol), provider)
+            for symbol in histories
+        }
+        behind = sorted(histories, key=lambda symbol: since[symbol] or 0)
+        others = [need for need in needs if need[1] != "history"]
+        if whole:
+            endpoints = tuple(sorted(endpoints, key=lambda endpoint: endpoint.symbols_per_call))
+        calls = plan([*others, *((symbol, "history") for symbol in behind)], endpoints)
+        return [_reaching(call, since) for call in calls]
 
     def rounds(self, needs: Collection[Need]) -> list[Round]:
         """What each provider in turn would be asked for that none before it carries; nobody is asked."""
         left = list(needs)
         rounds = []
         for position in range(len(self._chain)):
-            calls = plan(left, self._chain.endpoints(position)) if left else []
+            calls = self._calls(position, left, set())
             if calls:
                 planned = {need for call in calls for need in call.needs}
                 left = [need for need in left if need not in planned]
@@ -78,12 +118,31 @@ class MarketLoader:
                 rounds.append(Round(calls, handshake, least_seconds(requests, self._chain.limit(position))))
         return rounds
 
+    def _within_quota(self, calls: Sequence[Call], position: int) -> int:
+        """How many of a fallback's calls it may make: they take at most half of what is left for today.
+
+        The daily quota of a second provider is for what the first has not, not for the hour in which it is
+        down. The first calls are made, so who asks puts first what matters most.
+        """
+        limit = self._chain.limit(position)
+        left = None if limit is None else self._coordinator.quota_left(self._chain.names[position], limit)
+        if left is None:
+            return len(calls)
+        costs = itertools.accumulate(call.endpoint.cost for call in calls)
+        return sum(cost <= left // _FALLBACK_SHARE for cost in costs)
+
+    def _refuse(self, provider: str, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
+        del lane, deadline  # nothing is sent
+        reason = "as a fallback it is asked for half of what its daily quota has left"
+        error = ProviderError(provider, "quota", reason)
+        return Fetched(failed=dict.fromkeys(needs, error))
+
     def _fetch(self, call: Call, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         from quotewell.providers.validate import check, held_back  # noqa: PLC0415  a look-up asks nobody
 
         wanted = {symbol for symbol, _ in needs}
         symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
-        still_missing = Call(call.endpoint, symbols, frozenset(needs))
+        still_missing = Call(call.endpoint, symbols, frozenset(needs), call.since)
         fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
         begun = self._store.rev()
         known = self._known(fetched)
@@ -95,6 +154,8 @@ class MarketLoader:
             if facet == "quote":
                 self._refused.pop(symbol, None)
         self._refused |= refused
+        if checked.closes:
+            self._append(checked, call)
         # The old values again, with the price that was refused beside them. Writing clears an invalidation,
         # so an invalidated value is left as it is: its failure will tell of the price.
         suspects = [
@@ -103,6 +164,24 @@ class MarketLoader:
         if suspects:
             self._store.write("quote", suspects, begun=begun)
         return checked
+
+    def _append(self, checked: Fetched, call: Call) -> None:
+        """Put new closes behind the stored ones, or have a series of another vintage asked for as a whole."""
+        stored = self._store.closes(checked.closes)
+        for symbol, new in list(checked.closes.items()):
+            before = stored.get(symbol)
+            series = appended(before, new) if before is not None else None
+            if series is None and call.since is not None:
+                del checked.closes[symbol], checked.found[symbol, "history"]
+                checked.failed[symbol, "history"] = AnotherVintageError(call.endpoint.provider, symbol)
+                continue
+            if series is None:
+                series = new if before is None else replaced(before, new)
+            checked.closes[symbol] = series
+            history = checked.found[symbol, "history"]
+            checked.found[symbol, "history"] = msgspec.structs.replace(
+                history, first_date=series.dates[0], last_date=series.dates[-1], bars=len(series.dates)
+            )
 
     def _known(self, fetched: Fetched) -> dict[Need, Record]:
         """What the border checks compare new quotes and closes with."""
@@ -118,3 +197,28 @@ class MarketLoader:
 
 def _is_priced(record: Record | None) -> bool:
     return isinstance(record, Quote) and record.last is not None
+
+
+def _error(miss: Miss | None) -> Exception | None:
+    return None if miss is None else miss.error
+
+
+def _is_asked_again(miss: Miss | None, provider: str) -> bool:
+    """Whether a provider's answer calls for one more question to it."""
+    return miss is not None and miss.source == provider and asks_again(miss)
+
+
+def _since(record: Record | None, provider: str) -> int | None:
+    """The day from which a history is to be asked for; None for all of it."""
+    if not isinstance(record, History) or record.invalidated or record.source != provider:
+        return None
+    return None if record.last_date is None else record.last_date - OVERLAP_DAYS
+
+
+def _reaching(call: Call, since: Mapping[str, int | None]) -> Call:
+    """The call with the first day that one of its symbols needs."""
+    if "history" not in {facet for _, facet in call.needs}:
+        return call
+    days = [since[symbol] for symbol in call.symbols]
+    known = [day for day in days if day is not None]
+    return msgspec.structs.replace(call, since=min(known) if len(known) == len(days) else None)

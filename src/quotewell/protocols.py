@@ -241,6 +241,14 @@ class Coordinator(Protocol):
         """
         ...
 
+    def slow_down(self, provider: str) -> None:
+        """Halve the rate of `provider` (to no less than a 16th); requests granted from now on regain it."""
+        ...
+
+    def quota_left(self, provider: str, limit: Limit) -> int | None:
+        """Requests that are left of today's (UTC) quota; None where `limit` has none."""
+        ...
+
     def pause(self, provider: str, until: float, reason: str) -> None:
         """Send nothing to `provider` before `until`; never shortens a longer pause."""
         ...
@@ -298,6 +306,11 @@ class Call(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     symbols: tuple[str, ...]
     needs: frozenset[Need]
+    since: int | None = None
+    """The first day (ordinal) that a history is needed from; None for all that there is.
+
+    A provider may bring more.
+    """
 
 
 class Fetched(msgspec.Struct):

@@ -11,7 +11,7 @@ from typing import cast
 from quotewell.cache.readthrough import Ask, ReadThrough
 from quotewell.market import MarketLoader
 from quotewell.prefetch import PrefetchPlan, summed
-from quotewell.protocols import Clock, Lane
+from quotewell.protocols import Clock, Coordinator, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import (
     Closes,
@@ -41,16 +41,27 @@ class Readers:
     Args:
         engine: The read-through engine over both cache levels.
         chain: The providers.
+        coordinator: Knows what is left of the providers' quotas.
         clock: The time.
         settings: Timeouts, benchmark, and whether providers may be asked.
     """
 
-    def __init__(self, *, engine: ReadThrough, chain: Chain, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        engine: ReadThrough,
+        chain: Chain,
+        coordinator: Coordinator,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
         self.settings = settings
         self.engine = engine
         self._store = engine.store
         self._clock = clock
-        self._market = MarketLoader(chain, engine.store, clock, concurrency=settings.yahoo_concurrency)
+        self._market = MarketLoader(
+            chain, engine.store, clock, coordinator, concurrency=settings.yahoo_concurrency
+        )
 
     def now(self) -> float:
         """The valuation instant of this source: now."""

@@ -63,7 +63,7 @@ class TickerService(Readers):
         settings: Settings,
         reopen: Callable[[Settings], TickerService] | None = None,
     ) -> None:
-        super().__init__(engine=engine, chain=chain, clock=clock, settings=settings)
+        super().__init__(engine=engine, chain=chain, coordinator=coordinator, clock=clock, settings=settings)
         self._reopen = reopen
         self._chain = chain
         self._coordinator = coordinator
@@ -250,6 +250,15 @@ class TickerService(Readers):
     def pauses(self) -> dict[str, Pause | None]:
         """For each provider, in order: the pause that it has asked for, if one is in force."""
         return {name: self._coordinator.paused(name) for name in self._chain.names}
+
+    def quotas_left(self) -> dict[str, int]:
+        """For each provider with a daily quota: the requests that are left of it today (UTC)."""
+        left = {
+            name: self._coordinator.quota_left(name, limit)
+            for place, name in enumerate(self._chain.names)
+            if (limit := self._chain.limit(place)) is not None
+        }
+        return {name: requests for name, requests in left.items() if requests is not None}
 
     def close(self) -> None:
         """Stop fetching, write counts out, release files and connections; may be called twice."""

@@ -11,7 +11,11 @@ from quotewell.errors import ProviderError
 from quotewell.protocols import Fetched, Lane
 from quotewell.records import FailureKind, Need
 
-__all__ = ["Batch", "Loader", "Miss", "by_table", "miss_of"]
+__all__ = ["AskAgainError", "Batch", "Loader", "Miss", "asks_again", "by_table", "miss_of"]
+
+
+class AskAgainError(ProviderError):
+    """An answer that only leads to another question to the same provider, whose outcome counts instead."""
 
 
 class Miss(msgspec.Struct, frozen=True):
@@ -49,7 +53,8 @@ class Loader(Protocol):
 def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> Miss:
     """Why `need` is still missing after `source` has answered.
 
-    "No such symbol" is believed only when no provider failed for another reason.
+    "No such symbol" is believed only when no provider failed for another reason. That a fallback's quota was
+    spared is told beside why it was needed.
 
     Args:
         need: What was asked.
@@ -57,9 +62,11 @@ def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> M
         fetched: The answer.
         before: What stood in the way in earlier rounds.
     """
-    if before is not None and before.kind not in ("unknown", "omitted"):
-        return before
     error = fetched.failed.get(need)
+    if before is not None and before.kind != "unknown" and not asks_again(before):
+        if isinstance(error, ProviderError) and error.failure == "quota":
+            return Miss("quota", f"{before.reason}; {source}: {error.reason}", source, None, error)
+        return before
     if isinstance(error, ProviderError):
         return Miss(error.failure, error.reason, source, error.retry_at, error)
     if error is not None:
@@ -67,6 +74,11 @@ def miss_of(need: Need, source: str, fetched: Fetched, before: Miss | None) -> M
     if need in fetched.unknown:
         return Miss("unknown", f"{source} knows no {need[1]} of {need[0]}", source)
     return Miss("omitted", f"{source} left {need[0]} out of its answer", source)
+
+
+def asks_again(miss: Miss) -> bool:
+    """Whether an answer leads to one more question to the same provider."""
+    return miss.kind == "omitted" or isinstance(miss.error, AskAgainError)
 
 
 def by_table(needs: Iterable[Need]) -> dict[str, list[str]]:

@@ -35,18 +35,30 @@ def read_closes(connection: sqlite3.Connection, symbols: Iterable[str]) -> dict[
 
 
 def write_closes(connection: sqlite3.Connection, closes: Sequence[Closes]) -> None:
-    """Replace the stored series of each symbol; an empty series removes it."""
-    delete_closes(connection, [series.symbol for series in closes])
+    """Replace the stored series of each symbol; an empty series removes it.
+
+    A series mostly goes on from the stored one: only what is different is written.
+    """
+    delete_closes(connection, [series.symbol for series in closes if not series.dates])
     for series in closes:
         if not series.dates:
             continue
+        stored = {
+            (date, close, source)
+            for date, close, source in connection.execute(
+                "select date, close, source from bar where symbol = ?", (series.symbol,)
+            )
+        }
+        bars = [(date, close, series.source) for date, close in zip(series.dates, series.closes, strict=True)]
+        gone = {date for date, _, _ in stored}.difference(series.dates)
+        connection.executemany(
+            "delete from bar where symbol = ? and date = ?", [(series.symbol, date) for date in gone]
+        )
         connection.executemany(
             "insert or replace into bar (symbol, date, close, source) values (?, ?, ?, ?)",
-            [
-                (series.symbol, date, close, series.source)
-                for date, close in zip(series.dates, series.closes, strict=True)
-            ],
+            [(series.symbol, *bar) for bar in bars if bar not in stored],
         )
+        connection.execute("delete from event where symbol = ?", (series.symbol,))
         connection.executemany(
             """insert or replace into event (symbol, kind, number, date, value, currency, declared)
             values (?, ?, ?, ?, ?, ?, ?)""",

@@ -9,6 +9,8 @@ is 1 / (0.95 · rate). A request may run ahead of that pace by the burst:
 
 so that in no window of `w` seconds more than `burst + w / interval` requests are sent, as long as `n` is at
 most the burst. Background lanes work with a smaller burst, and so leave the rest to the lanes before them.
+After a 429 the rate is halved, for all processes and down to a 16th of the limit's; each request that is
+granted afterwards regains 1 % of that.
 
 The wall clock may be set back. `seen` is the time of the last step; when `now` lies before it, all times kept
 here move back by the difference: what was owed is still owed, no more and no less. A clock that runs ahead
@@ -25,12 +27,14 @@ import msgspec
 from quotewell.errors import UsageError
 from quotewell.protocols import Grant, Lane, Limit, Pause
 
-__all__ = ["Budget", "paused", "pausing", "rebased", "resuming", "spending"]
+__all__ = ["Budget", "paused", "pausing", "quota_left", "rebased", "resuming", "slowed", "spending"]
 
 _SHARE = 0.95
 """Of the limit; the provider's clock and the network's delays are not ours."""
 _RESERVED = {Lane.INTERACTIVE: 0, Lane.PREFETCH: 1, Lane.REFRESH: 2}
 """Requests of the burst that a lane leaves to those before it."""
+_SLOWEST = 1 / 16
+_REGAINED = 1 / 100
 _DAY = 86400.0
 _ROUNDING = 1e-6
 """Epoch seconds in a float are exact to a quarter of this."""
@@ -47,6 +51,8 @@ class Budget(msgspec.Struct, frozen=True):
     spent: int = 0
     paused_until: float = -math.inf
     pause_reason: str = ""
+    share: float = 1.0
+    """Of the limit's rate that is used: less for a while after a 429."""
 
 
 def spending(
@@ -83,7 +89,7 @@ def spending(
         reason = f"the daily quota of {limit.per_day} requests is spent"
         return budget, Grant(0.0, reason, (day + 1) * _DAY, failure="quota")
 
-    interval = 1.0 / (_SHARE * limit.rate)
+    interval = 1.0 / (_SHARE * limit.rate * budget.share)
     burst = max(1, limit.burst - _RESERVED[lane], min(n, limit.burst))
     next_at = max(budget.next_at, now) + n * interval
     wait = next_at - now - burst * interval
@@ -92,8 +98,28 @@ def spending(
     if wait > max_wait + _ROUNDING:
         reason = f"the rate limit asks to wait {wait:.1f} s, longer than the {max(max_wait, 0.0):.1f} s left"
         return budget, Grant(0.0, reason, now + wait - max(max_wait, 0.0))
-    taken = Budget(now, next_at, day, spent + n, budget.paused_until, budget.pause_reason)
+    share = min(budget.share + n * _REGAINED, 1.0)
+    taken = Budget(now, next_at, day, spent + n, budget.paused_until, budget.pause_reason, share)
     return taken, Grant(wait)
+
+
+def slowed(budget: Budget, now: float) -> Budget:
+    """The budget after a 429: half the rate, but never less than a 16th of the limit's.
+
+    What was sent lately counts at the slower rate, too, or its burst would be there again.
+    """
+    budget = rebased(budget, now)
+    share = max(budget.share / 2.0, _SLOWEST)
+    owed = max(budget.next_at - now, 0.0) * budget.share / share
+    return msgspec.structs.replace(budget, seen=now, next_at=now + owed, share=share)
+
+
+def quota_left(budget: Budget, limit: Limit, now: float) -> int | None:
+    """Requests that are left of today's (UTC) quota; None where there is none."""
+    if not limit.per_day:
+        return None
+    spent = budget.spent if budget.day >= _day(now) else 0
+    return max(limit.per_day - spent, 0)
 
 
 def rebased(budget: Budget, now: float) -> Budget:
@@ -109,6 +135,7 @@ def rebased(budget: Budget, now: float) -> Budget:
         budget.spent,
         budget.paused_until - back,
         budget.pause_reason,
+        budget.share,
     )
 
 

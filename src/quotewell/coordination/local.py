@@ -9,7 +9,16 @@ from collections.abc import Collection, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
-from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
+from quotewell.coordination.budget import (
+    Budget,
+    paused,
+    pausing,
+    quota_left,
+    rebased,
+    resuming,
+    slowed,
+    spending,
+)
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
 from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
@@ -83,6 +92,16 @@ class LocalCoordinator:
             )
             self._budgets[provider] = budget
             return grant
+
+    def slow_down(self, provider: str) -> None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            self._budgets[provider] = slowed(self._budgets.get(provider, Budget()), self._clock.now())
+
+    def quota_left(self, provider: str, limit: Limit) -> int | None:
+        """See `protocols.Coordinator`."""
+        with self._lock:
+            return quota_left(self._budgets.get(provider, Budget()), limit, self._clock.now())
 
     def pause(self, provider: str, until: float, reason: str) -> None:
         """See `protocols.Coordinator`."""

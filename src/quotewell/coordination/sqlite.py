@@ -18,7 +18,16 @@ import msgspec
 
 from quotewell.cache.sqlite_file import SqliteFile
 from quotewell.cache.sqlite_tables import in_chunks
-from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
+from quotewell.coordination.budget import (
+    Budget,
+    paused,
+    pausing,
+    quota_left,
+    rebased,
+    resuming,
+    slowed,
+    spending,
+)
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.sqlite_schema import STATE_SCHEMA
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
@@ -29,11 +38,12 @@ __all__ = ["SqliteCoordinator"]
 T = TypeVar("T")
 
 _READ_BUDGET = """
-    select seen, next_at, day, spent, paused_until, pause_reason from budget where provider = ?
+    select seen, next_at, day, spent, paused_until, pause_reason, share from budget where provider = ?
 """
 _WRITE_BUDGET = """
-    insert or replace into budget (provider, seen, next_at, day, spent, paused_until, pause_reason)
-    values (?, ?, ?, ?, ?, ?, ?)
+    insert or replace into budget
+    (provider, seen, next_at, day, spent, paused_until, pause_reason, share)
+    values (?, ?, ?, ?, ?, ?, ?, ?)
 """
 # A lease of which more is left than twice its length has ended, too: the clock was set back.
 _DROP_ENDED_LEASES = "delete from lease where until <= :now or until > :now + 2 * seconds"
@@ -116,6 +126,15 @@ class SqliteCoordinator:
             provider,
             lambda budget, now: spending(budget, limit, n=n, lane=lane, now=now, max_wait=max_wait),
         )
+
+    def slow_down(self, provider: str) -> None:
+        """See `protocols.Coordinator`."""
+        self._step(provider, lambda budget, now: (slowed(budget, now), None))
+
+    def quota_left(self, provider: str, limit: Limit) -> int | None:
+        """See `protocols.Coordinator`."""
+        budget = self._file.read(lambda connection: _read_budget(connection, provider))
+        return quota_left(budget, limit, self._clock.now())
 
     def pause(self, provider: str, until: float, reason: str) -> None:
         """See `protocols.Coordinator`."""

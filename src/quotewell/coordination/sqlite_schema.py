@@ -11,7 +11,7 @@ Times are epoch seconds; `day` is `YYYY-MM-DD` in UTC, but in `budget` a number 
 events of `stat` are the fields of `cache.stats.FacetStats`, and `requests`, which belong to no facet and
 stand under `all`; one a row, so that programs that count more or less can share the file.
 
-Version 2 added `stat`.
+Version 2 added `stat`, version 3 `budget.share`: the part of the rate limit that is used.
 """
 
 from __future__ import annotations
@@ -40,4 +40,6 @@ _VERSION_2 = (
     ) strict, without rowid""",
 )
 
-STATE_SCHEMA = Schema(application_id=0x51575331, steps=(_VERSION_1, _VERSION_2))
+_VERSION_3 = ("alter table budget add column share real not null default 1.0",)
+
+STATE_SCHEMA = Schema(application_id=0x51575331, steps=(_VERSION_1, _VERSION_2, _VERSION_3))

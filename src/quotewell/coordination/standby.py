@@ -78,6 +78,14 @@ class StandbyCoordinator:
             lambda coordinator: coordinator.spend(provider, limit, n=n, lane=lane, max_wait=max_wait)
         )
 
+    def slow_down(self, provider: str) -> None:
+        """See `protocols.Coordinator`; the side that is not asked now begins at the full rate."""
+        self._ask(lambda coordinator: coordinator.slow_down(provider))
+
+    def quota_left(self, provider: str, limit: Limit) -> int | None:
+        """See `protocols.Coordinator`."""
+        return self._ask(lambda coordinator: coordinator.quota_left(provider, limit))
+
     def pause(self, provider: str, until: float, reason: str) -> None:
         """See `protocols.Coordinator`."""
         self._own.pause(provider, until, reason)

@@ -152,8 +152,18 @@ class Portfolio:
         """The symbols and facets that the report reads."""
         return needs_of(self._entries, self.basis, self.at)
 
+    def needs_by_size(self) -> list[Need]:
+        """`needs`, those of the largest holdings first, by the broker's values: where not all can be had."""
+        size: dict[str, float] = {}
+        for position in self.positions:
+            value = abs(position.value or 0.0)
+            for symbol in {position.symbol, position.underlying}:
+                if symbol is not None:
+                    size[symbol] = size.get(symbol, 0.0) + value
+        return sorted(self.needs(), key=lambda need: (-size.get(need[0], 0.0), need))
+
     def prefetch(self, **options: Any) -> Any:
-        """Fetch all that the report reads, in one plan: `tickers.prefetch(needs)`; returns its report.
+        """Fetch all that the report reads, in one plan: returns `tickers.prefetch`'s report.
 
         Raises:
             UsageError: If the book has no ticker service.
@@ -163,7 +173,7 @@ class Portfolio:
             raise UsageError(
                 "there is no ticker service to prefetch with", hint="Portfolio.from_csv(path, tickers=...)"
             )
-        report = prefetch(self.needs(), **options)
+        report = prefetch(self.needs_by_size(), **options)
         self.requests += getattr(report, "requests", 0)
         return report
 
@@ -242,7 +252,7 @@ class Portfolio:
         now = tickers.now()
         if not self._fetched_at <= now < self._fetched_at + _TOGETHER_AGAIN:
             self._fetched_at = now
-            tickers.read(self.needs().union(needs))
+            tickers.read(dict.fromkeys([*self.needs_by_size(), *needs]))
 
     @property
     def _entries(self) -> list[Entry]:

@@ -23,7 +23,6 @@ __all__ = [
     "StatusError",
     "Timeouts",
     "Transport",
-    "adapted_rate",
     "failure_of_status",
     "pause_length",
     "redacted",
@@ -34,8 +33,6 @@ _FIRST_PAUSE = 30.0
 _LONGEST_PAUSE = 3600.0
 _LONGEST_RETRY_AFTER = 86400.0
 _BACKOFF_MEMORY = 3600.0
-_SLOWEST_SHARE = 1 / 16
-_RECOVERY_SHARE = 1 / 100
 _SHOWN = 200
 
 
@@ -110,19 +107,6 @@ def pause_length(previous: float | None) -> float:
     return _FIRST_PAUSE if previous is None else min(max(2.0 * previous, _FIRST_PAUSE), _LONGEST_PAUSE)
 
 
-def adapted_rate(rate: float, configured: float, *, rate_limited: bool) -> float:
-    """The rate to go on with: halved by a 429 (to no less than a 16th), regained in steps of 1 %.
-
-    Args:
-        rate: The rate now, requests a second.
-        configured: The rate in the settings, never exceeded.
-        rate_limited: Whether the last answer was a 429.
-    """
-    if rate_limited:
-        return max(rate / 2.0, configured * _SLOWEST_SHARE)
-    return min(rate + configured * _RECOVERY_SHARE, configured)
-
-
 def failure_of_status(status: int) -> FailureKind:
     """What an HTTP status of 400 or above means for the value that was asked."""
     if status in (401, 402, 403, 407, 451):
@@ -183,7 +167,7 @@ class Transport:
 
     Args:
         provider: The provider's name, under which processes share its budget.
-        limit: Its rate limit; slowed down after each 429.
+        limit: Its rate limit; all processes are slowed down after a 429.
         concurrency: How many requests may be on their way at a time.
         connect_timeout: Seconds to connect.
         request_timeout: Seconds for a whole request.
@@ -209,7 +193,6 @@ class Transport:
         self.handshakes = 0
         self.waited = 0.0
         self._limit = limit
-        self._rate = limit.rate
         self._timeouts = Timeouts(connect_timeout, request_timeout)
         self._coordinator = coordinator
         self._clock = clock
@@ -221,11 +204,6 @@ class Transport:
     def limit(self) -> Limit:
         """The configured rate limit."""
         return self._limit
-
-    @property
-    def rate(self) -> float:
-        """The rate in use, requests a second; below the configured one after a 429."""
-        return self._rate
 
     def send(
         self,
@@ -264,7 +242,6 @@ class Transport:
         wait = retry_after(answer.headers, self._clock.now()) if answer.status_code in (429, 503) else None
         if answer.status_code == 429 or wait is not None:
             raise self.rate_limited(answer.headers, f"HTTP {answer.status_code}")
-        self._adapt(rate_limited=False)
         return answer
 
     def rate_limited(self, headers: Mapping[str, Any], reason: str) -> ProviderError:
@@ -289,7 +266,8 @@ class Transport:
             self._coordinator.pause(self.provider, now + length, said)
             if wait is None:
                 self._coordinator.pause(self._backoff, now + length + _BACKOFF_MEMORY, f"{length:.0f}")
-        self._adapt(rate_limited=True)
+            if running is None:
+                self._coordinator.slow_down(self.provider)
         until = now + length if running is None else max(now + length, running.until)
         return self._refusal("rate_limited", said, until)
 
@@ -345,8 +323,7 @@ class Transport:
         left = deadline - self._clock.monotonic()
         if left <= 0.0:
             raise self.late()
-        limit = Limit(self._rate, self._limit.burst, self._limit.per_day)
-        grant = self._coordinator.spend(self.provider, limit, lane=lane, max_wait=left)
+        grant = self._coordinator.spend(self.provider, self._limit, lane=lane, max_wait=left)
         if grant.refused is not None:
             raise self._refusal(grant.failure, grant.refused, grant.retry_at)
         if grant.wait > 0.0:
@@ -375,10 +352,6 @@ class Transport:
             self.requests += 1
             if self._counted is not None:
                 self._counted(self.requests)
-
-    def _adapt(self, *, rate_limited: bool) -> None:
-        with self._lock:
-            self._rate = adapted_rate(self._rate, self._limit.rate, rate_limited=rate_limited)
 
     def _refusal(self, failure: FailureKind, reason: str, retry_at: float | None) -> ProviderError:
         return ProviderError(self.provider, failure, reason, retry_at=retry_at)

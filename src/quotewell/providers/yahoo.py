@@ -31,10 +31,12 @@ _FIELDS = (
     "trailingAnnualDividendYield,beta"
 )
 _MODULES = "summaryDetail,defaultKeyStatistics,quoteType"
-_RANGE = "5y"
 _FIVE_YEARS = 5 * 366 * 86400
 _ONLY_LAST_AMONG = 3
 _HANDSHAKE = 2
+_DAY = 86400
+_EPOCH_DAY = 719163
+"""1970-01-01 as an ordinal."""
 
 _Records = Mapping[Facet, Record]
 
@@ -165,10 +167,12 @@ class YahooProvider:
         return {symbol: (row, arrived) for symbol, row in quote_rows(payload, symbols).items()}
 
     def _fetch_spark(self, call: Call, lane: Lane, deadline: float) -> Fetched:
-        from quotewell.providers.yahoo_series import spark_series  # noqa: PLC0415  with the request
+        from quotewell.providers.yahoo_series import spark_range, spark_series  # noqa: PLC0415  with the request
+
+        reach = spark_range(call.since, self._clock.now())
 
         def ask(symbols: tuple[str, ...]) -> dict[str, Series | None]:
-            params = {"symbols": ",".join(symbols), "range": _RANGE, "interval": "1d"}
+            params = {"symbols": ",".join(symbols), "range": reach, "interval": "1d"}
             payload = self._get("/v7/finance/spark", params, lane, deadline)
             return spark_series(payload, symbols, self._clock.now())
 
@@ -181,8 +185,9 @@ class YahooProvider:
 
         symbol = call.symbols[0]
         now = int(self._clock.now())
+        first = now - _FIVE_YEARS if call.since is None else (call.since - _EPOCH_DAY) * _DAY
         params = {
-            "period1": str(now - _FIVE_YEARS),
+            "period1": str(first),
             "period2": str(now),
             "interval": "1d",
             "events": "div,splits",

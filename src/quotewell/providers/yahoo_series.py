@@ -13,21 +13,35 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from quotewell.calendars import close_of
 from quotewell.errors import ProviderError
+from quotewell.providers.appending import LONGEST
 from quotewell.providers.yahoo_parse import NAME, mapping, number, result_of, rows_of, text
 from quotewell.records import Closes, DividendEvent, History, Split
 
-__all__ = ["LONGEST", "Series", "chart_series", "spark_series"]
-
-LONGEST = 800
-"""Bars kept: three years and the 505 closes of the longest beta window."""
+__all__ = ["Series", "chart_series", "spark_range", "spark_series"]
 
 _DATA_DELAY = 1200.0
+_ALL = "5y"
+_RANGES = (("1mo", 27), ("3mo", 88), ("6mo", 178), ("1y", 363), ("2y", 728))
+"""With the days that each surely reaches back, the shortest month and the time zones considered."""
 _NEW_YORK = "America/New_York"
 
 Series = tuple[History, Closes]
 """The coverage record and the bars it is about; both cover at least one bar."""
 
 Wire = Mapping[str, Any]
+
+
+def spark_range(since: int | None, now: float) -> str:
+    """The shortest `range` of a spark request that reaches back to the day `since`; five years for None.
+
+    Args:
+        since: Ordinal day.
+        now: Epoch seconds.
+    """
+    if since is None:
+        return _ALL
+    days = dt.datetime.fromtimestamp(now, dt.UTC).toordinal() - since
+    return next((name for name, reach in _RANGES if days <= reach), _ALL)
 
 
 def spark_series(payload: object, asked: Collection[str], fetched_at: float) -> dict[str, Series | None]:

@@ -128,6 +128,30 @@ class Market:
             else:
                 self._prices[symbol] = price
 
+    def split(self, symbol: str, ratio: float) -> None:
+        """Split a stock now, new shares for one old: all its prices are those of new shares from now on.
+
+        Raises:
+            KeyError: It is not listed.
+        """
+        with self._lock:
+            instrument = self._instruments[symbol]
+        today = _session_at(self.now(), instrument.time_zone).date
+        path = [price / ratio for price in self._path(instrument)]
+        with self._lock:
+            splits = (*instrument.splits, (today, ratio))
+            self._instruments[symbol] = msgspec.structs.replace(instrument, splits=splits)
+            self._paths[symbol] = path
+
+    def correct(self, symbol: str, day: int, close: float) -> None:
+        """Let the close of a past day (ordinal) have been another one.
+
+        Raises:
+            KeyError: The symbol is not listed, or the day is none of its market's.
+        """
+        path = self._path(self._instruments[symbol])
+        path[self._index[day]] = close
+
     @property
     def symbols(self) -> list[str]:
         """All listed symbols but options and exchange rates."""

@@ -36,6 +36,8 @@ class LoggedRequest(msgspec.Struct):
     """`cookie`, `crumb`, `quote`, `spark`, `chart`, `quote_summary`, `fmp/profile`, …, or `unknown`."""
     path: str
     symbols: tuple[str, ...]
+    target: str = ""
+    """Path and query, as they were sent."""
     status: int = 0
     """0 until it is answered, and for a connection that was reset."""
 
@@ -195,7 +197,7 @@ class MarketSimulator:
             headers: By name in lower case.
         """
         request = parse_request(target, headers)
-        logged = LoggedRequest(time.monotonic(), request.endpoint, request.path, request.symbols)
+        logged = LoggedRequest(time.monotonic(), request.endpoint, request.path, request.symbols, target)
         with self._lock:
             self._log.append(logged)
         reply = self.endpoints.answer(request, self._faults.hitting(request.endpoint, request.symbols))

@@ -14,7 +14,7 @@ from quotewell.service import TickerService
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json, print_lines
-from quotewell.views.words import aligned, iso, number, printable
+from quotewell.views.words import aligned, count, iso, number, printable
 
 __all__ = ["add", "run"]
 
@@ -60,7 +60,8 @@ def _checks(options: Namespace) -> list[Check]:
         checks.append(Check("settings", ok=True, detail=repr(settings)))
         degraded = [str(warning.message) for warning in caught]
         checks.append(Check("cache", ok=not degraded, detail=degraded[0] if degraded else _cache(tickers)))
-        checks += [_provider(name, pause) for name, pause in tickers.pauses().items()]
+        left = tickers.quotas_left()
+        checks += [_provider(name, pause, left.get(name)) for name, pause in tickers.pauses().items()]
         if options.online and not settings.offline:
             reading = tickers.read([(settings.benchmark, "quote")], force=True)[settings.benchmark, "quote"]
             reason = reading.failure.reason if reading.failure else f"{settings.benchmark} answered"
@@ -74,7 +75,8 @@ def _cache(tickers: TickerService) -> str:
     return f"{level.name}, {records} records, {tickers.settings.cache_folder}"
 
 
-def _provider(name: str, pause: Pause | None) -> Check:
+def _provider(name: str, pause: Pause | None, left: int | None) -> Check:
     if pause is None:
-        return Check(f"provider {name}", ok=True, detail="not paused")
+        quota = "" if left is None else f", {count(left, 'request')} left for today (UTC)"
+        return Check(f"provider {name}", ok=left != 0, detail=f"not paused{quota}")
     return Check(f"provider {name}", ok=False, detail=f"paused until {iso(pause.until)}: {pause.reason}")

@@ -149,4 +149,4 @@ def _is_file(item: str) -> bool:
 def _needs_of_file(path: str, tickers: TickerService) -> list[Need]:
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415  only for files
 
-    return sorted(Portfolio.from_csv(path, tickers=tickers).needs())
+    return Portfolio.from_csv(path, tickers=tickers).needs_by_size()
