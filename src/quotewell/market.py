@@ -187,7 +187,7 @@ class MarketLoader:
         """What the border checks compare new quotes and closes with."""
         symbols = dict.fromkeys(symbol for symbol, facet in fetched.found if facet in ("quote", "history"))
         needs = [(symbol, facet) for symbol in symbols for facet in ("quote", "profile")]
-        needs += [need for need in fetched.found if need[1] == "history"]
+        needs += [need for need in fetched.found if need[1] in ("history", "fx")]
         return {
             (symbol, table): record
             for table, keys in by_table(needs).items()

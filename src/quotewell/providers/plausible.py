@@ -42,7 +42,15 @@ from quotewell.errors import ProviderError
 from quotewell.records import Closes, Quote, Record, Split
 from quotewell.symbols import kind
 
-__all__ = ["SuspectPrice", "doubt_of_scale", "doubt_of_unit", "doubt_of_yield", "is_confirmed", "weigh"]
+__all__ = [
+    "SuspectPrice",
+    "doubt_of_rate",
+    "doubt_of_scale",
+    "doubt_of_unit",
+    "doubt_of_yield",
+    "is_confirmed",
+    "weigh",
+]
 
 _LOW, _HIGH = 1.0 / 3.0, 3.0
 _UNIT_FACTOR = 30.0
@@ -147,6 +155,13 @@ def doubt_of_scale(closes: Closes, known: Closes) -> str | None:
         if day in before:
             return _ratio(close, before[day]) if _is_other_unit(close, before[day]) else None
     return None
+
+
+def doubt_of_rate(price: Quote | None) -> str | None:
+    """What speaks against an exchange rate: its price (None) is refused, or nothing is known of it."""
+    if price is None:
+        return "the price that it is made of is refused"
+    return "nothing is known to compare it with" if price.unverified else None
 
 
 def doubt_of_yield(quote: Quote, stored: Quote | None, now: float) -> str | None:

@@ -18,6 +18,7 @@ from quotewell.protocols import Fetched
 from quotewell.providers.outliers import without_outliers
 from quotewell.providers.plausible import (
     SuspectPrice,
+    doubt_of_rate,
     doubt_of_scale,
     doubt_of_unit,
     doubt_of_yield,
@@ -150,17 +151,13 @@ def _admit(need: Need, record: Record, answer: _Answer, checked: Fetched) -> Rec
 def _require_believed(record: Fx | Rate, answer: _Answer, checked: Fetched) -> None:
     """Refuse a figure that was made of a price which is refused, or has no evidence: it has no such mark."""
     need = (record.symbol, "quote")
-    price, before = answer.fetched.found.get(need), answer.stored.get(need)
+    price, before, admitted = answer.fetched.found.get(need), answer.stored.get(need), checked.found.get(need)
     if not isinstance(price, Quote):
         return
-    doubt: str | None
     if isinstance(record, Rate):
         doubt = doubt_of_yield(price, before if isinstance(before, Quote) else None, answer.now)
     else:
-        admitted = checked.found.get(need)
-        doubt = "the price that it is made of is refused" if admitted is None else None
-        if isinstance(admitted, Quote) and admitted.unverified:
-            doubt = "nothing is known to compare it with"
+        doubt = doubt_of_rate(admitted if isinstance(admitted, Quote) else None)
     if doubt:
         raise ProviderError(record.source or "", "suspect", f"{record.symbol}: held back: {doubt}")
 
@@ -271,6 +268,9 @@ def _admit_quote(record: Quote, answer: _Answer) -> Quote:
     bars = answer.fetched.closes.get(record.symbol)
     splits = _check_splits(bars.splits) if bars else ()
     stored = before if isinstance(before, Quote) else None
+    rate = answer.stored.get((record.symbol, "fx"))
+    if stored is not None and rate is not None and is_confirmed(rate, answer.now):
+        stored = msgspec.structs.replace(stored, failure=rate.failure)  # who asks for rates asks for no price
     return weigh(quote, stored, splits, answer.now, answer.refused.get(record.symbol))
 
 
