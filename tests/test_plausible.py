@@ -162,6 +162,8 @@ def test_an_answer_older_than_the_stored_price_is_no_news() -> None:
     assert refused.value.failure == "invalid"
     assert weigh(quote(98.0, 99.0, as_of=NOW - 900.0), stored, (), NOW).last == 98.0
     assert weigh(quote(98.0, 99.0, as_of=NOW - DAY), replace(stored, invalidated=True), (), NOW).last == 98.0
+    # A stored price from the future tells of a clock that was wrong, not of an old answer.
+    assert weigh(quote(98.0, 99.0, as_of=NOW - DAY), stored, (), NOW - DAY).last == 98.0
 
 
 def test_exchange_rates_do_not_leap_however_small_they_are() -> None:

@@ -60,6 +60,7 @@ _POINTS = 2.0
 _EVIDENCE_SESSIONS = 5
 _SMALL_PRICE = 1.0
 _OLDER = 3600.0
+_CLOCKS_DIFFER = 60.0
 _AGREES = 0.1
 # Yahoo's suffix for rights (XYZ-RI, XYZ-RT) and Nasdaq's fifth letter R.
 _RIGHTS = re.compile(r"[A-Z0-9]+-R[IT]?|[A-Z]{4}R")
@@ -111,7 +112,7 @@ def weigh(
     last = quote.last
     if last is None:
         return quote
-    _refuse_older(quote, stored)
+    _refuse_older(quote, stored, now)
     if kind(quote.symbol) == "option" or _RIGHTS.fullmatch(quote.symbol):
         return quote
     known = _recent(stored, now)
@@ -181,11 +182,13 @@ def doubt_of_yield(quote: Quote, stored: Quote | None, now: float) -> str | None
     return None
 
 
-def _refuse_older(quote: Quote, stored: Quote | None) -> None:
+def _refuse_older(quote: Quote, stored: Quote | None, now: float) -> None:
     if stored is None or stored.last is None or stored.as_of is None or quote.as_of is None:
         return
+    if stored.invalidated or stored.as_of > now + _CLOCKS_DIFFER:  # the clock was wrong then, or is now
+        return
     age = stored.as_of - quote.as_of
-    if age > _OLDER and _session(stored.as_of) > _session(quote.as_of) and not stored.invalidated:
+    if age > _OLDER and _session(stored.as_of) > _session(quote.as_of):
         raise ProviderError(
             quote.source or "", "invalid", f"{quote.symbol}: {age / 3600.0:.0f} h older than the price known"
         )
