@@ -204,7 +204,7 @@ def test_processes_that_migrate_at_once_all_succeed(path: Path) -> None:
     assert [process.exitcode for process in processes] == [0] * PROCESSES
     assert asked(path, "select count from stat") == [(PROCESSES,)]
     assert asked(path, "select symbol, count from usage") == [("AAPL", 3.0)]
-    assert asked(path, "pragma user_version") == [(2,)]
+    assert asked(path, "pragma user_version") == [(3,)]
 
 
 def while_it_waits(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None], *, recheck: bool) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from quotewell.portfolio.portfolio import Portfolio
     from quotewell.prefetch import PrefetchReport
     from quotewell.records import Freshness, Provenance, Reading, TickerData
+    from quotewell.refresh import Refresher, RefreshStatus
     from quotewell.service import TickerService
     from quotewell.settings import Settings
     from quotewell.wiring import open
@@ -56,6 +57,8 @@ __all__ = [
     "QuotewellError",
     "QuotewellWarning",
     "Reading",
+    "RefreshStatus",
+    "Refresher",
     "Settings",
     "StaleDataWarning",
     "SymbolError",
@@ -83,6 +86,8 @@ _HOMES = {
     "QuotewellError": "errors",
     "QuotewellWarning": "errors",
     "Reading": "records",
+    "RefreshStatus": "refresh",
+    "Refresher": "refresh",
     "Settings": "settings",
     "StaleDataWarning": "errors",
     "SymbolError": "errors",

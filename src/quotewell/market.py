@@ -12,7 +12,7 @@ import msgspec
 from quotewell.cache.loading import Batch, Miss, asks_again, by_table
 from quotewell.cache.store import Store
 from quotewell.errors import ProviderError
-from quotewell.prefetch import least_seconds, plan
+from quotewell.prefetch import busy_seconds, least_seconds, plan
 from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane
 from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
 from quotewell.providers.chain import Chain
@@ -35,6 +35,8 @@ class Round(NamedTuple):
     """Requests before the first call."""
     seconds: float
     """The least that its rate limit allows for all of them."""
+    busy: float
+    """The seconds of its rate that they take up."""
 
 
 class MarketLoader:
@@ -115,7 +117,9 @@ class MarketLoader:
                 left = [need for need in left if need not in planned]
                 handshake = self._chain.handshake(position)
                 requests = sum(call.endpoint.cost for call in calls) + handshake
-                rounds.append(Round(calls, handshake, least_seconds(requests, self._chain.limit(position))))
+                limit = self._chain.limit(position)
+                seconds, busy = least_seconds(requests, limit), busy_seconds(requests, limit)
+                rounds.append(Round(calls, handshake, seconds, busy))
         return rounds
 
     def _within_quota(self, calls: Sequence[Call], position: int) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "PrefetchReport",
     "Progress",
     "Status",
+    "busy_seconds",
     "least_seconds",
     "outcome_of",
     "plan",
@@ -87,6 +88,8 @@ class PrefetchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols that no provider has all facets of."""
     seconds: float
     """The least that the rate limits allow, after a pause long enough for the whole burst."""
+    busy: float
+    """The seconds of the providers' rates that it takes, as if there were no burst."""
 
     @property
     def total(self) -> float:
@@ -212,3 +215,8 @@ def summed(calls: Iterable[Call]) -> list[PlannedRequests]:
 def least_seconds(requests: float, limit: Limit | None) -> float:
     """How long it takes at least to send so many requests: the burst at once, then one every 1 / rate."""
     return 0.0 if limit is None else max(0.0, requests - limit.burst) / limit.rate
+
+
+def busy_seconds(requests: float, limit: Limit | None) -> float:
+    """How much of a provider's time so many requests take up, at its rate."""
+    return 0.0 if limit is None else requests / limit.rate

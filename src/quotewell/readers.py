@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
+from quotewell.cache.loading import by_table
 from quotewell.cache.readthrough import Ask, ReadThrough
+from quotewell.calendars import Sessions
+from quotewell.freshness import Judgement
 from quotewell.market import MarketLoader
 from quotewell.prefetch import PrefetchPlan, summed
 from quotewell.protocols import Clock, Coordinator, Lane
@@ -161,16 +164,36 @@ class Readers:
             readings |= self._risk_readings(derived, ask)
         return {need: readings[need] for need in wanted}
 
-    def planned(self, needs: Iterable[Need]) -> PrefetchPlan:
+    def stored(self, needs: Iterable[Need]) -> dict[Need, Record]:
+        """The records of those needs that have one, however old; nobody is asked, and no use counted."""
+        found = {table: self._store.load(table, keys) for table, keys in by_table(needs).items()}
+        return {
+            (symbol, facet): record
+            for symbol, facet in needs
+            if (record := found[facet].get(symbol)) is not None
+        }
+
+    def judged(self, facet: str, record: Record, now: float) -> tuple[Judgement, Sessions | None]:
+        """How usable `record` is at `now`, and the sessions of its exchange then; None where none applies."""
+        table = self._store.policies["quote"].sessions(record.symbol)
+        return self._store.judge(facet, record, now), None if table is None else table(now)
+
+    @property
+    def clock(self) -> Clock:
+        """The time that everything here goes by."""
+        return self._clock
+
+    def planned(self, needs: Iterable[Need], *, force: bool = False) -> PrefetchPlan:
         """What `prefetch` would ask for these needs, if it began now; asks nobody.
 
         It is what the first providers that have each facet are asked; fallbacks come where they fail.
 
         Args:
             needs: Canonical symbols and facets.
+            force: Whether all is to be fetched, however fresh.
         """
         wanted = dict.fromkeys(needs)
-        ask = Ask(deadline=self._clock.monotonic(), grace=False, retry=True)
+        ask = Ask(deadline=self._clock.monotonic(), grace=False, retry=True, force=force)
         derived = [need for need in wanted if need[1] == "risk"]
         basis = self._basis_of(self.engine.missing(derived, ask), ask)
         raw = dict.fromkeys([*(need for need in wanted if need[1] != "risk"), *basis])
@@ -188,6 +211,7 @@ class Readers:
             handshake=sum(one.handshake for one in rounds),
             unsupported=tuple(dict.fromkeys(need[0] for need in missing if need not in planned)),
             seconds=sum(one.seconds for one in rounds),
+            busy=sum(one.busy for one in rounds),
         )
 
     def fetch_behind(self, needs: Collection[Need]) -> None:

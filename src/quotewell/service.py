@@ -243,6 +243,11 @@ class TickerService(Readers):
         return self._reporter.by_day(days)
 
     @property
+    def coordinator(self) -> Coordinator:
+        """What this service and other processes agree on."""
+        return self._coordinator
+
+    @property
     def requests(self) -> int:
         """Requests sent to providers so far, handshakes not counted."""
         return self._chain.requests
