@@ -4,11 +4,14 @@ import math
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from engine_parts import LONGEST_WAIT, Errand, in_threads, wait_until
 from quotewell.errors import FailureKind, ProviderError
 from quotewell.protocols import Call, Endpoint, Fetched, Lane, Limit
+from quotewell.providers import chain as chain_module
 from quotewell.providers.chain import Chain
+from quotewell.providers.circuit import Circuit, admit
 from quotewell.testing.clock import ManualClock
 
 
@@ -173,6 +176,27 @@ def test_calls_wait_for_the_probe_that_is_on_its_way(chain: Chain, first: Stub, 
     assert probe.result()
     assert all(other.result() for other in others)
     assert first.requests == 7
+
+
+def test_the_test_above_sees_it_when_nobody_waits(
+    chain: Chain, first: Stub, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def admit_without_saying_so(circuit: Circuit, now: float) -> tuple[Circuit, float]:
+        state, wait = admit(circuit, now)
+        return replace(state, probing=False), wait
+
+    monkeypatch.setattr(chain_module, "admit", admit_without_saying_so)
+    first.failure = "server"
+    for _ in range(3):
+        refusal(chain, first)
+    clock.advance(30.0)
+    first.failure = None
+    first.gate.clear()
+    probe = Errand(lambda: ask(chain, first))
+    wait_until(lambda: first.requests == 4)
+    assert refusal(chain, first).failure == "server"
+    first.gate.set()
+    assert probe.result()
 
 
 def test_a_call_whose_deadline_comes_before_the_probes_outcome_is_refused(
