@@ -18,8 +18,10 @@ from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, Ro
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
 from quotewell.prefetch import Outcome, PlannedRequests
+from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check
 from quotewell.views.cli.quote import Row
+from quotewell.views.cli.watch import WatchRow
 
 DOC = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -34,6 +36,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Row": Row,
     "Outcome": Outcome,
     "PlannedRequests": PlannedRequests,
+    "WatchRow": WatchRow,
+    "RefreshStatus": RefreshStatus,
     "FacetStats": FacetStats,
     "MemoryStats": MemoryStats,
     "PersistentStats": PersistentStats,
@@ -80,6 +84,7 @@ def test_every_link_leads_to_a_section() -> None:
         ("Row", ["quote", "AAPL"]),
         ("Explanation", ["explain", "AAPL"]),
         ("Prefetch", ["prefetch", "AAPL"]),
+        ("Watch", ["watch", "AAPL", "--once"]),
         ("PrefetchPlan", ["prefetch", "AAPL", "MSFT", "--plan"]),
         ("CacheStats", ["cache", "stats"]),
         ("Cleared", ["cache", "clear"]),

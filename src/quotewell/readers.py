@@ -173,6 +173,17 @@ class Readers:
             if (record := found[facet].get(symbol)) is not None
         }
 
+    def growing_old(self, needs: Iterable[Need], ahead: float) -> list[Need]:
+        """Those needs that memory does not know to be fresh for `ahead` seconds more; no use is counted."""
+        self.engine.follow_others()
+        until = self._clock.monotonic() + ahead
+        memory = self._store.memory
+        return [
+            (symbol, facet)
+            for symbol, facet in needs
+            if (record := memory.table(facet).get(symbol)) is None or record.fresh_until <= until
+        ]
+
     def judged(self, facet: str, record: Record, now: float) -> tuple[Judgement, Sessions | None]:
         """How usable `record` is at `now`, and the sessions of its exchange then; None where none applies."""
         table = self._store.policies["quote"].sessions(record.symbol)

@@ -237,7 +237,9 @@ class Refresher:
 
     def _due(self, symbols: Sequence[str], now: float) -> list[Need]:
         """What is due, in the order of `symbols`."""
-        found = self._tickers.stored([(symbol, facet) for symbol in symbols for facet in FACETS])
+        needs = [(symbol, facet) for symbol in symbols for facet in FACETS]
+        # Nearly all are in memory, and fresh: only the others are worth a look at the persistent level.
+        found = self._tickers.stored(self._tickers.growing_old(needs, self._period))
         due = []
         for (symbol, facet), record in found.items():
             judgement, around = self._tickers.judged(facet, record, now)

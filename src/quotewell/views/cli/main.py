@@ -30,6 +30,7 @@ _COMMANDS = {
     "quote": "quote",
     "explain": "explain",
     "prefetch": "prefetch",
+    "watch": "watch",
     "cache": "cache",
     "doctor": "doctor",
     "demo": "demo",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quotewell.records import Need
     from quotewell.service import TickerService
 
-__all__ = ["add", "report_outcomes", "run"]
+__all__ = ["add", "is_file", "report_outcomes", "run"]
 
 _SHOWN = 10
 _WORDS: dict[Status, str] = {
@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
     with open_service(options) as tickers:
         wanted: list[str | Need] = []
         for item in options.what:
-            wanted += _needs_of_file(item, tickers) if _is_file(item) else [item]
+            wanted += _needs_of_file(item, tickers) if is_file(item) else [item]
         if options.plan:
             _print_plan(tickers.plan(wanted), as_json=options.json)
             return FINE
@@ -139,7 +139,8 @@ def _print_plan(plan: PrefetchPlan, *, as_json: bool) -> None:
     print_lines("\n".join(lines))
 
 
-def _is_file(item: str) -> bool:
+def is_file(item: str) -> bool:
+    """Whether an argument is a file, and no symbol."""
     import os.path  # noqa: PLC0415  not on the way of `cache`
 
     # `Path.is_file` raises for a name that is too long; this says no.
