@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
+from msgspec.structs import replace
 
+from engine_parts import LONGEST_WAIT, Errand, in_threads, wait_until
 from quotewell.errors import FailureKind, ProviderError
 from quotewell.protocols import Call, Endpoint, Fetched, Lane, Limit
+from quotewell.providers import chain as chain_module
 from quotewell.providers.chain import Chain
+from quotewell.providers.circuit import Circuit, admit
 from quotewell.testing.clock import ManualClock
 
 
@@ -21,6 +26,8 @@ class Stub:
         self.limit: Limit | None = None
         self.waited = 0.0
         self.failure: FailureKind | None = None
+        self.gate = threading.Event()
+        self.gate.set()
         self.closed = 0
         self.error_at_close: Exception | None = None
         self.seen: list[tuple[Call, Lane, float]] = []
@@ -28,6 +35,7 @@ class Stub:
     def fetch(self, call: Call, *, lane: Lane, deadline: float) -> Fetched:
         self.requests += 1
         self.seen.append((call, lane, deadline))
+        assert self.gate.wait(LONGEST_WAIT)
         if self.failure is not None:
             raise ProviderError(self.name, self.failure, "down")
         return Fetched(unknown=set(call.needs))
@@ -40,7 +48,7 @@ class Stub:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock()
+    return ManualClock(patience=LONGEST_WAIT)
 
 
 @pytest.fixture
@@ -75,9 +83,9 @@ def test_a_provider_is_made_when_it_is_first_needed(clock: ManualClock) -> None:
     assert made == ["late"]
 
 
-def ask(chain: Chain, stub: Stub) -> Fetched:
+def ask(chain: Chain, stub: Stub, deadline: float = math.inf) -> Fetched:
     call = Call(stub.endpoints[0], ("A",), frozenset([("A", "quote")]))
-    return chain.fetch(call, lane=Lane.INTERACTIVE, deadline=math.inf)
+    return chain.fetch(call, lane=Lane.INTERACTIVE, deadline=deadline)
 
 
 def refusal(chain: Chain, stub: Stub) -> ProviderError:
@@ -151,6 +159,60 @@ def test_the_probe_after_the_wait_closes_the_circuit_again(
     assert ask(chain, first).unknown
     assert ask(chain, first).unknown
     assert first.requests == 6
+
+
+def test_calls_wait_for_the_probe_that_is_on_its_way(chain: Chain, first: Stub, clock: ManualClock) -> None:
+    first.failure = "server"
+    for _ in range(3):
+        refusal(chain, first)
+    clock.advance(30.0)
+    first.failure = None
+    first.gate.clear()
+    probe = Errand(lambda: ask(chain, first))
+    wait_until(lambda: first.requests == 4)
+    others = in_threads(3, lambda _: ask(chain, first))
+    assert first.requests == 4
+    first.gate.set()
+    assert probe.result()
+    assert all(other.result() for other in others)
+    assert first.requests == 7
+
+
+def test_the_test_above_sees_it_when_nobody_waits(
+    chain: Chain, first: Stub, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def admit_without_saying_so(circuit: Circuit, now: float) -> tuple[Circuit, float]:
+        state, wait = admit(circuit, now)
+        return replace(state, probing=False), wait
+
+    monkeypatch.setattr(chain_module, "admit", admit_without_saying_so)
+    first.failure = "server"
+    for _ in range(3):
+        refusal(chain, first)
+    clock.advance(30.0)
+    first.failure = None
+    first.gate.clear()
+    probe = Errand(lambda: ask(chain, first))
+    wait_until(lambda: first.requests == 4)
+    assert refusal(chain, first).failure == "server"
+    first.gate.set()
+    assert probe.result()
+
+
+def test_a_call_whose_deadline_comes_before_the_probes_outcome_is_refused(
+    chain: Chain, first: Stub, clock: ManualClock
+) -> None:
+    first.failure = "server"
+    for _ in range(3):
+        refusal(chain, first)
+    clock.advance(30.0)
+    first.gate.clear()
+    probe = Errand(lambda: refusal(chain, first))
+    wait_until(lambda: first.requests == 4)
+    with pytest.raises(ProviderError, match="at last: down; asked again in 30 s"):
+        ask(chain, first, deadline=clock.monotonic())
+    first.gate.set()
+    assert probe.result()
 
 
 def test_setting_the_wall_clock_back_does_not_keep_a_circuit_open(

@@ -22,12 +22,16 @@ def test_it_stays_closed_for_two_failures_and_opens_at_the_third() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    ["unknown", "omitted", "rate_limited", "quota", "invalid", "suspect", "denied", "unsupported"],
+    ["unknown", "omitted", "rate_limited", "quota", "invalid", "suspect", "unsupported"],
 )
 def test_failures_that_do_not_tell_of_reachability_are_not_counted(failure: str) -> None:
     two = failed(failed(CLOSED, "timeout", 0.0), "timeout", 0.0)
     assert failed(two, failure, 0.0) == two
     assert failed(opened(), failure, 5.0) == opened()
+
+
+def test_refusals_are_counted_as_failures_to_answer_are() -> None:
+    assert admit(failed(failed(failed(CLOSED, "denied", 0.0), "server", 0.0), "denied", 0.0), 10.0)[1] == 20.0
 
 
 def test_half_open_lets_one_probe_through_and_refuses_the_rest() -> None:

@@ -178,6 +178,7 @@ def test_memory_does_not_admit_what_was_invalidated_on_its_way_there(
     tickers = service_on((level, leases), clock, provider)
     if stored_before:
         service_on((level, leases), clock, provider).get_price("AAPL")
+        fetches_ended()
     level.meanwhile = lambda: tickers.invalidate(["AAPL"], hard=hard)
     tickers.quotes(["AAPL"])
     provider.prices["AAPL"] = 201.0

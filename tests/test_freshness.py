@@ -217,6 +217,14 @@ def test_what_one_record_assures_holds_for_all_that_came_with_it(
             assert judged.fresh_until >= assured.fresh_until
 
 
+def test_an_unverified_price_is_not_final() -> None:
+    fetched, close = at("2025-01-15 17:00"), at("2025-01-15 16:00")
+    record = quote(fetched, close)
+    assert fresh_until(record) == at("2025-01-16 09:30")
+    record.unverified = True
+    assert 0.9 * HOUR <= fresh_until(record) - fetched <= HOUR
+
+
 def test_jitter_shortens_by_at_most_a_tenth_and_differs_between_symbols_and_facets() -> None:
     fetched = at("2025-01-15 10:00")
     lives = [fresh_until(quote(fetched, fetched, f"S{n}.L")) - fetched for n in range(200)]

@@ -76,10 +76,23 @@ def test_a_server_that_is_down_is_asked_three_times() -> None:
     assert len(server.asked) == 3
 
 
+def test_a_request_that_is_refused_whatever_it_asks_for_is_given_up_after_the_quarters() -> None:
+    server = Server(set(FIFTY), status_error(400, "invalid"))
+    with pytest.raises(StatusError):
+        ask_in_halves(FIFTY, server.ask)
+    assert len(server.asked) == 7
+
+
+def test_a_404_that_speaks_of_a_symbol_is_halved() -> None:
+    server = Server({"S7"}, status_error(404, "unknown"))
+    assert ask_in_halves(FIFTY, server.ask).failed.keys() == {"S7"}
+
+
 @pytest.mark.parametrize(
     "error",
     [
         status_error(403, "denied"),
+        status_error(404, "invalid"),
         lambda: ProviderError("yahoo", "rate_limited", "429"),
         lambda: ProviderError("yahoo", "timeout", "late"),
         lambda: ProviderError("yahoo", "invalid", "no JSON"),

@@ -148,10 +148,10 @@ def test_several_series_of_another_vintage_share_a_request(
     tickers: TickerService, simulator: MarketSimulator, clock: ShiftedClock
 ) -> None:
     tickers.prefetch(history(STOCKS))
-    last = tickers.stored_closes(STOCKS[:1])[STOCKS[0]].dates[-1]
+    stored = tickers.stored_closes(STOCKS[:5])
     clock.advance(DAY)
-    for symbol in STOCKS[:5]:
-        simulator.market.correct(symbol, last, 12.34)
+    for symbol, series in stored.items():
+        simulator.market.correct(symbol, series.dates[-1], round(1.02 * series.closes[-1], 2))
     simulator.clear_log()
     tickers.prefetch(history(STOCKS))
     assert asked(simulator) == [("spark", 5, "5y"), *[("spark", 20, "1mo")] * 3]

@@ -180,12 +180,13 @@ def test_the_second_provider_brings_what_the_first_failed_at(
 def test_a_price_without_a_currency_takes_the_cached_profiles(tickers: TickerService, feed: Feed) -> None:
     feed.currency = None
     assert read(tickers, "MSFT").record is None
+    feed.prices["NESN.SW"] = 90.0
     store = tickers.engine.store
-    profile = Profile(symbol="AAPL", source="feed", fetched_at=1.0, currency="CHF")
+    profile = Profile(symbol="NESN.SW", source="feed", fetched_at=1.0, currency="CHF")
     store.write("profile", [profile], begun=store.rev())
-    record = read(tickers).record
+    record = read(tickers, "NESN.SW").record
     assert record is not None
-    assert (record.last, record.currency) == (100.0, "CHF")
+    assert (record.last, record.currency) == (90.0, "CHF")
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from quotewell.calendars import close_of
-from quotewell.providers.plausible import SuspectPrice, weigh
-from quotewell.records import Failure, Quote, Split
+from quotewell.errors import ProviderError
+from quotewell.providers.plausible import SuspectPrice, doubt_of_scale, doubt_of_yield, weigh
+from quotewell.records import Closes, Failure, Quote, Split
 
 DAY = 86_400.0
 WEDNESDAY = dt.date(2024, 5, 15)
@@ -102,8 +103,124 @@ def test_a_price_with_nothing_to_compare_it_with_is_unverified() -> None:
     assert weigh(quote(123.0), only_failed, (), NOW).unverified
 
 
-def test_a_stored_price_in_another_currency_is_no_evidence() -> None:
-    assert weigh(quote(15_000.0), replace(quote(100.0), currency="JPY"), (), NOW).unverified
+@pytest.mark.parametrize("previous_close", [None, 14_900.0])
+def test_another_currency_than_before_is_held_back_until_a_later_session(
+    previous_close: float | None,
+) -> None:
+    stored = replace(quote(100.0, as_of=session(2)), currency="JPY")
+    with pytest.raises(SuspectPrice, match="in USD, the 100 known before in JPY") as held:
+        weigh(quote(15_000.0, previous_close), stored, (), NOW)
+    assert held.value.kept is not None
+    later = replace(stored, suspect=15_000.0, failure=suspicion(session(1)))
+    if previous_close is None:
+        with pytest.raises(SuspectPrice):
+            weigh(quote(15_000.0), later, (), NOW)
+    else:
+        assert weigh(quote(15_000.0, previous_close), later, (), NOW).last == 15_000.0
+
+
+@pytest.mark.parametrize(
+    ("last", "accepted"), [(25.0, True), (350.0, True), (2_900.0, True), (10_000.0, False), (1.0, False)]
+)
+def test_an_answer_that_agrees_with_itself_may_still_be_in_the_wrong_unit(
+    last: float, accepted: bool
+) -> None:
+    """Splits of up to thirty are believed; a hundred is what lies between pounds and pence."""
+    stored = quote(100.0, 99.0, as_of=session(1))
+    new = quote(last, last * 0.99)
+    if accepted:
+        assert weigh(new, stored, (), NOW) is new
+        return
+    with pytest.raises(SuspectPrice, match="times the 100 known before"):
+        weigh(new, stored, (), NOW)
+    split = Split(WEDNESDAY.toordinal(), 100.0 / last)
+    assert weigh(new, stored, (split,), NOW) is new
+    assert weigh(new, replace(stored, as_of=session(6)), (), NOW) is new
+    later = replace(stored, suspect=last, failure=suspicion(session(1)))
+    assert weigh(new, later, (), NOW) is new
+
+
+def test_pence_are_not_taken_for_pounds_where_a_share_costs_less_than_one() -> None:
+    stored = quote(0.85, 0.84, symbol="VOD.L", as_of=session(1))
+    with pytest.raises(SuspectPrice):
+        weigh(quote(85.0, 84.0, symbol="VOD.L"), stored, (), NOW)
+    assert weigh(quote(8.5, 8.4, symbol="VOD.L"), stored, (), NOW).last == 8.5
+
+
+def test_an_unverified_price_is_evidence_only_for_a_later_session() -> None:
+    stored = replace(quote(100.0, as_of=session(1)), unverified=True)
+    assert weigh(quote(10_000.0, 9_900.0), stored, (), NOW).last == 10_000.0
+    assert not weigh(quote(101.0), stored, (), NOW).unverified
+    assert weigh(quote(10_000.0), stored, (), NOW).unverified
+    assert weigh(quote(101.0), replace(stored, fetched_at=NOW - 60.0, as_of=NOW), (), NOW).unverified
+
+
+def test_an_answer_older_than_the_stored_price_is_no_news() -> None:
+    stored = quote(100.0, 99.0)
+    with pytest.raises(ProviderError, match="24 h older") as refused:
+        weigh(quote(98.0, 99.0, as_of=NOW - DAY), stored, (), NOW)
+    assert refused.value.failure == "invalid"
+    assert weigh(quote(98.0, 99.0, as_of=NOW - 900.0), stored, (), NOW).last == 98.0
+    assert weigh(quote(98.0, 99.0, as_of=NOW - DAY), replace(stored, invalidated=True), (), NOW).last == 98.0
+    # A stored price from the future tells of a clock that was wrong, not of an old answer.
+    assert weigh(quote(98.0, 99.0, as_of=NOW - DAY), stored, (), NOW - DAY).last == 98.0
+
+
+def test_exchange_rates_do_not_leap_however_small_they_are() -> None:
+    with pytest.raises(SuspectPrice):
+        weigh(quote(0.68, 0.0068, symbol="JPYUSD=X"), None, (), NOW)
+    assert weigh(quote(0.68, 0.0068), None, (), NOW).last == 0.68
+
+
+class TestASecondSource:
+    stored = quote(100.0, as_of=session(1))
+
+    def refused(self, price: float) -> SuspectPrice:
+        return SuspectPrice(quote(price, 100.0), "four times", None)
+
+    def test_confirms_a_price_at_once(self) -> None:
+        confirming = replace(quote(420.0, 100.0), source="fmp")
+        assert weigh(confirming, self.stored, (), NOW, self.refused(400.0)) is confirming
+
+    @pytest.mark.parametrize(("last", "source"), [(400.0, "yahoo"), (450.0, "fmp"), (350.0, "fmp")])
+    def test_must_be_another_one_and_must_agree(self, last: float, source: str) -> None:
+        with pytest.raises(SuspectPrice):
+            weigh(replace(quote(last, 100.0), source=source), self.stored, (), NOW, self.refused(400.0))
+
+
+@pytest.mark.parametrize(
+    ("last", "previous_close", "known", "doubted"),
+    [
+        (4.2, 4.1, None, False),
+        (-0.1, 0.05, None, False),
+        (0.0, 4.1, None, True),
+        (412.0, 4.1, None, True),
+        (4.2, None, 4.0, False),
+        (0.0, None, 4.0, True),
+        (4.2, None, None, True),
+    ],
+)
+def test_yields_move_by_points(
+    last: float, previous_close: float | None, known: float | None, doubted: bool
+) -> None:
+    stored = None if known is None else quote(known, symbol="^TNX", as_of=session(1))
+    new = quote(last, previous_close, symbol="^TNX")
+    assert (doubt_of_yield(new, stored, NOW) is not None) == doubted
+
+
+def test_a_series_is_weighed_on_the_last_day_that_both_have() -> None:
+    def series(*bars: tuple[int, float]) -> Closes:
+        return Closes(
+            symbol="^GSPC", source="", dates=[day for day, _ in bars], closes=[close for _, close in bars]
+        )
+
+    known = series((1, 100.0), (2, 101.0), (4, 102.0))
+    assert doubt_of_scale(series((2, 101.0), (3, 10_200.0)), known) is None
+    assert doubt_of_scale(series((2, 10_100.0), (3, 102.0)), known) is not None
+    assert doubt_of_scale(series((2, 25.25), (3, 25.5)), known) is None  # a split
+    assert doubt_of_scale(series((7, 10_100.0)), known) is None
+    assert doubt_of_scale(series((1, 10.0)), series((1, 0.1))) is not None
+    assert doubt_of_scale(series((1, 4.0)), series((1, 0.1))) is None
 
 
 @pytest.mark.parametrize("symbol", ["AAPL240621C00200000", "XYZ-RI", "XYZ-RT", "XYZ-R", "ABCDR"])

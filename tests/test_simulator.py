@@ -476,13 +476,25 @@ def test_closing_ends_what_hangs_and_can_be_done_twice() -> None:
         get(simulator.yahoo_url)
 
 
-@pytest.mark.parametrize("kind", ["truncated", "html", "text_429", "empty_body"])
+def test_a_drip_sends_byte_after_byte_and_never_ends_until_it_is_released(simulator: MarketSimulator) -> None:
+    fault = simulator.fault("drip", times=1)
+    connection = http.client.HTTPConnection(simulator.yahoo_url.removeprefix("http://"), timeout=10)
+    connection.request("GET", "/v8/finance/chart/AAPL", headers={"Cookie": "A3=simulated"})
+    answer = connection.getresponse()
+    assert answer.read(3) == b'{"c'
+    fault.release()
+    assert json.loads(b'{"c' + answer.read())["chart"]["result"]
+    connection.close()
+
+
+@pytest.mark.parametrize("kind", ["truncated", "invalid_json", "html", "text_429", "empty_body"])
 def test_answers_under_200_that_are_no_json(simulator: MarketSimulator, kind: str) -> None:
     simulator.fault(kind)
     reply = yahoo(simulator, "/v7/finance/quote?symbols=AAPL")
     assert reply.status == 200
     with pytest.raises(ValueError, match="line 1"):
         _ = reply.json
+    assert b"AAPL" in reply.body or kind != "invalid_json"
 
 
 @pytest.mark.parametrize("kind", ["error_body", "unauthorized_body", "string_body", "string_rows"])
@@ -538,6 +550,70 @@ def test_rows_can_come_twice_and_in_another_order(simulator: MarketSimulator) ->
     symbols = [row["symbol"] for row in quotes(simulator, "AAPL", "MSFT", "SPY")]
     assert sorted(symbols) == ["AAPL", "AAPL", "MSFT", "MSFT", "SPY", "SPY"]
     assert symbols != ["AAPL", "MSFT", "SPY"] * 2
+
+
+def test_what_is_off_by_a_hundred(simulator: MarketSimulator) -> None:
+    good = quotes(simulator, "AAPL")[0]
+    seen = {}
+    for kind in ("price_x100", "price_x100_alone", "price_and_close_x100"):
+        simulator.clear_faults()
+        simulator.fault(kind)
+        row = quotes(simulator, "AAPL")[0]
+        seen[kind] = (row["regularMarketPrice"], row["regularMarketPreviousClose"])
+    price, close = good["regularMarketPrice"], good["regularMarketPreviousClose"]
+    assert seen == {
+        "price_x100": (price * 100, close),
+        "price_x100_alone": (price * 100, None),
+        "price_and_close_x100": (price * 100, close * 100),
+    }
+
+
+def test_units_currencies_and_symbols_can_be_mixed_up(simulator: MarketSimulator) -> None:
+    def told(kind: str, symbol: str) -> dict[str, Any]:
+        simulator.clear_faults()
+        simulator.fault(kind)
+        return quotes(simulator, symbol)[0]
+
+    assert [told("wrong_unit", symbol)["currency"] for symbol in ("AAPL", "VOD.L")] == ["GBp", "GBP"]
+    assert told("other_currency", "AAPL")["currency"] == "EUR"
+    assert [told("other_symbol", symbol)["symbol"] for symbol in ("AAPL", "MSFT")] == ["MSFT", "AAPL"]
+    assert told("negative_price", "AAPL")["regularMarketPrice"] < 0.0
+
+
+@pytest.mark.parametrize(("now", "days"), [(SATURDAY, 1), (SATURDAY + 2 * 86400, 3)])
+def test_an_answer_can_be_that_of_the_session_before(now: float, days: int) -> None:
+    with MarketSimulator(symbols=KNOWN, now=now) as simulator:
+        good = quotes(simulator, "AAPL")[0]
+        bars = yahoo(simulator, "/v8/finance/chart/AAPL").json["chart"]["result"][0]["timestamp"]
+        simulator.fault("day_before")
+        row = quotes(simulator, "AAPL")[0]
+        assert row["regularMarketPrice"] == good["regularMarketPreviousClose"]
+        closed = dt.datetime.fromtimestamp(row["regularMarketTime"], dt.UTC)
+        assert (closed.weekday(), closed.hour) == (3 if days == 1 else 4, 20)
+        before = yahoo(simulator, "/v8/finance/chart/AAPL").json["chart"]["result"][0]["timestamp"]
+        assert before == bars[:-1]
+        simulator.clear_faults()
+        simulator.fault("dated_tomorrow")
+        assert quotes(simulator, "AAPL")[0]["regularMarketTime"] == good["regularMarketTime"] + 86400
+
+
+def test_a_share_of_the_requests_does_not_depend_on_their_order(simulator: MarketSimulator) -> None:
+    def hit(symbols: list[str]) -> set[str]:
+        simulator.clear_faults()
+        simulator.fault("500", share=0.5, seed=7)
+        return {
+            symbol
+            for symbol in symbols
+            if yahoo(simulator, f"/v7/finance/quote?symbols={symbol}").status == 500
+        }
+
+    names = [f"S{number}" for number in range(40)]
+    assert 5 < len(hit(names)) < 35
+    assert hit(names) == hit(names[::-1])
+
+
+def test_a_market_of_few_years_has_fewer_bars() -> None:
+    assert 250 < len(closes(Market(["AAPL"], now=SATURDAY, years=1), "AAPL")[0]) < 265
 
 
 def test_a_fault_hits_only_what_it_names(simulator: MarketSimulator) -> None:

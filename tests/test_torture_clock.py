@@ -57,13 +57,13 @@ def test_after_a_step_the_price_is_fetched_again(
     market: Market, tickers: TickerService, seconds: float
 ) -> None:
     assert tickers.get_price(SYMBOL) == market.price(SYMBOL)
-    set_price(market, 7.0)
+    set_price(market, 1007.0)
     step(market.clock, seconds)
-    assert tickers.get_price(SYMBOL) == 7.0
+    assert tickers.get_price(SYMBOL) == 1007.0
     # And then it is cached as ever.
     requests = market.provider.requests
     market.clock.advance(200.0)
-    assert tickers.get_price(SYMBOL) == 7.0
+    assert tickers.get_price(SYMBOL) == 1007.0
     assert market.provider.requests == requests
 
 
@@ -88,9 +88,9 @@ def test_there_and_back_again_costs_at_most_a_fetch(
     step(market.clock, seconds)
     tickers.get_price(SYMBOL)
     step(market.clock, -seconds)
-    set_price(market, 8.0)
+    set_price(market, 1008.0)
     market.clock.advance(1000.0)
-    assert tickers.get_price(SYMBOL) == 8.0
+    assert tickers.get_price(SYMBOL) == 1008.0
 
 
 def test_the_tests_above_see_it_when_steps_are_not_noticed(
@@ -98,7 +98,7 @@ def test_the_tests_above_see_it_when_steps_are_not_noticed(
 ) -> None:
     monkeypatch.setattr(store, "_CLOCK_STEP_SECONDS", float("inf"))
     before = tickers.get_price(SYMBOL)
-    set_price(market, 7.0)
+    set_price(market, 1007.0)
     step(market.clock, DAY)
     assert tickers.get_price(SYMBOL) == before
 
@@ -130,9 +130,9 @@ def test_the_next_process_does_not_take_it_for_fresh_either(
 ) -> None:
     market.fill(tmp_path)
     step(market.clock, seconds)
-    set_price(market, 9.0)
+    set_price(market, 1009.0)
     with market.open(tmp_path) as tickers:
-        assert tickers.get_price(SYMBOL) == 9.0
+        assert tickers.get_price(SYMBOL) == 1009.0
 
 
 @pytest.mark.parametrize("seconds", [-DAY, DAY])
@@ -152,14 +152,14 @@ def test_an_invalidation_from_the_future_is_heeded_and_forgotten(market: Market,
     with market.open(tmp_path) as one, market.open(tmp_path) as other:
         assert one.get_price(SYMBOL) == other.get_price(SYMBOL)
         other.invalidate([SYMBOL], hard=True)
-        set_price(market, 5.0)
+        set_price(market, 1005.0)
         step(market.clock, -DAY)
-        assert one.get_price(SYMBOL) == 5.0
+        assert one.get_price(SYMBOL) == 1005.0
         other.invalidate(["S002"], hard=True)
         market.clock.advance(1000.0)
-        set_price(market, 6.0)
-        assert one.get_price(SYMBOL) == 6.0
-        assert other.get_price(SYMBOL) == 6.0
+        set_price(market, 1006.0)
+        assert one.get_price(SYMBOL) == 1006.0
+        assert other.get_price(SYMBOL) == 1006.0
 
 
 # -------------------------------------------------------------------------------------------------- at random
@@ -185,8 +185,8 @@ def test_whatever_the_clock_does_fresh_is_fresh(tmp_path: Path, seed: int, steps
         elif event != "nothing":
             market.provider.failure = "network" if event == "fail" else None
         market.clock.advance(0.05)
-        set_price(market, float(number + 1))
-        fetched[float(number + 1)] = market.clock.now()
+        set_price(market, 1000.0 + number)
+        fetched[1000.0 + number] = market.clock.now()
         reading = choice.choice(services).quotes([SYMBOL])[SYMBOL]
         if reading.freshness != Freshness.FRESH:
             continue

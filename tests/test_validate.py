@@ -97,23 +97,26 @@ def test_a_zero_bid_is_no_bid_but_a_zero_delay_is_one() -> None:
     assert (good.bid, good.ask, good.delay) == (None, None, 0.0)
 
 
-@pytest.mark.parametrize(("currency", "major"), [("GBp", "GBP"), ("ILA", "ILS"), ("ZAc", "ZAR")])
-def test_minor_units_are_converted_once(currency: str, major: str) -> None:
-    raw = quote(last=7125.0, bid=7120.0, ask=7130.0, previous_close=7100.0, currency=currency)
-    once = checked(raw).found["AAPL", "quote"]
+@pytest.mark.parametrize(
+    ("symbol", "currency", "major"),
+    [("VOD.L", "GBp", "GBP"), ("TEVA.TA", "ILA", "ILS"), ("NPN.JO", "ZAc", "ZAR")],
+)
+def test_minor_units_are_converted_once(symbol: str, currency: str, major: str) -> None:
+    raw = quote(symbol=symbol, last=7125.0, bid=7120.0, ask=7130.0, previous_close=7100.0, currency=currency)
+    once = checked(raw).found[symbol, "quote"]
     assert isinstance(once, Quote)
     assert (once.last, once.bid, once.ask, once.previous_close) == (71.25, 71.2, 71.3, 71.0)
     assert once.currency == major
-    assert checked(once).found["AAPL", "quote"] == once
+    assert checked(once).found[symbol, "quote"] == once
 
 
 def test_a_missing_currency_is_that_of_the_same_answer_in_its_unit() -> None:
-    profile = Profile(symbol="AAPL", source="yahoo", fetched_at=NOW, currency="GBp")
-    good = checked(quote(currency=None, last=7125.0, previous_close=7100.0), profile)
-    found = good.found["AAPL", "quote"]
+    profile = Profile(symbol="VOD.L", source="yahoo", fetched_at=NOW, currency="GBp")
+    good = checked(quote(symbol="VOD.L", currency=None, last=7125.0, previous_close=7100.0), profile)
+    found = good.found["VOD.L", "quote"]
     assert isinstance(found, Quote)
     assert (found.last, found.currency) == (71.25, "GBP")
-    assert good.found["AAPL", "profile"] == replace(profile, currency="GBP")
+    assert good.found["VOD.L", "profile"] == replace(profile, currency="GBP")
 
 
 def test_a_missing_currency_is_that_of_the_cached_profile() -> None:
@@ -154,8 +157,8 @@ def test_a_price_that_leaps_is_suspect_and_the_old_value_can_be_kept_with_it() -
     old = quote(last=100.0)
     held = checked(quote(last=1000.0), stored={("AAPL", "quote"): old})
     assert only_failure(held).failure == "suspect"
-    assert held_back(held) == [replace(old, suspect=1000.0)]
-    assert held_back(checked(quote(last=1000.0))) == []
+    assert held_back(held)["AAPL"].kept == replace(old, suspect=1000.0)
+    assert held_back(checked(quote(last=1000.0)))["AAPL"].kept is None
 
 
 def test_the_splits_of_the_same_answer_are_evidence() -> None:
@@ -275,11 +278,17 @@ class TestHistory:
         assert good.splits == (Split(TODAY - 5, 0.5), Split(TODAY, 2.0))
         assert good.dividends == (DividendEvent(TODAY, 0.04, "GBP", declared=True),)
 
-    def test_closes_of_an_unknown_unit_stay_as_they_are(self) -> None:
-        record = replace(self.record, currency=None)
-        fetched = check(answer(record, closes=self.bars((TODAY, 70.0))), {}, NOW)
-        assert fetched.closes["VOD.L"].closes == [70.0]
-        assert fetched.found["VOD.L", "history"] == replace(record, first_date=TODAY, last_date=TODAY, bars=1)
+    def test_closes_of_an_unknown_currency_stay_as_they_are_where_it_has_no_hundredths(self) -> None:
+        record = replace(self.record, symbol="SAP.DE", currency=None)
+        bars = replace(self.bars((TODAY, 70.0)), symbol="SAP.DE")
+        fetched = check(answer(record, closes=bars), {}, NOW)
+        assert fetched.closes["SAP.DE"].closes == [70.0]
+        assert fetched.found["SAP.DE", "history"] == replace(
+            record, first_date=TODAY, last_date=TODAY, bars=1
+        )
+        london = check(answer(replace(self.record, currency=None), closes=self.bars((TODAY, 70.0))), {}, NOW)
+        assert only_failure(london).failure == "invalid"
+        assert london.closes == {}
 
     def test_the_bar_of_an_unfinished_session_is_not_from_the_future(self) -> None:
         record = replace(self.record, as_of=NOW + 7200.0)

@@ -17,7 +17,7 @@ import msgspec
 from quotewell.calendars import Sessions, day_of, new_york_sessions
 from quotewell.errors import UsageError
 from quotewell.exchanges import NEW_YORK, exchange_of
-from quotewell.records import Facet, Failure, FailureKind, Freshness, Record
+from quotewell.records import Facet, Failure, FailureKind, Freshness, Quote, Record
 from quotewell.symbols import kind
 
 __all__ = [
@@ -265,7 +265,12 @@ def _quote_windows(
     session, as_of = around.previous, record.as_of
     if fetched_at < session.close + around.exchange.closing_auction + DATA_DELAY:
         fresh_until = fetched_at + lifetime.fresh * shortening
-    elif as_of is not None and as_of >= session.open and day_of(as_of, around.exchange) == session.date:
+    elif (
+        as_of is not None
+        and as_of >= session.open
+        and day_of(as_of, around.exchange) == session.date
+        and not (isinstance(record, Quote) and record.unverified)
+    ):
         # The closing price is known: nothing can change before the next open, so jitter has no place here.
         return around.next.open, around.next.open
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,10 @@ from quotewell.prefetch import busy_seconds, least_seconds, plan
 from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane
 from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
 from quotewell.providers.chain import Chain
-from quotewell.records import History, Need, Record
+from quotewell.records import History, Need, Quote, Record
+
+if TYPE_CHECKING:
+    from quotewell.providers.plausible import SuspectPrice
 
 __all__ = ["MarketLoader", "Round"]
 
@@ -55,6 +58,7 @@ class MarketLoader:
         self._chain = chain
         self._store = store
         self._clock = clock
+        self._refused: dict[str, SuspectPrice] = {}
 
     def batches(self, attempt: int, missing: Mapping[Need, Miss | None]) -> Sequence[Batch] | None:
         """Even attempts ask the next provider, odd ones ask the same for what it has left out."""
@@ -145,12 +149,22 @@ class MarketLoader:
         still_missing = Call(call.endpoint, symbols, frozenset(needs), call.since)
         fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
         begun = self._store.rev()
-        checked = check(fetched, self._known(fetched), self._clock.now())
+        known = self._known(fetched)
+        unpriced = [symbol for symbol in fetched.closes if not _is_priced(known.get((symbol, "quote")))]
+        bars = self._store.closes(unpriced) if unpriced else None
+        checked = check(fetched, known, self._clock.now(), bars, self._refused)
+        refused = held_back(checked)
+        for symbol, facet in checked.found if self._refused else ():
+            if facet == "quote":
+                self._refused.pop(symbol, None)
+        self._refused |= refused
         if checked.closes:
             self._append(checked, call)
         # The old values again, with the price that was refused beside them. Writing clears an invalidation,
         # so an invalidated value is left as it is: its failure will tell of the price.
-        suspects = [quote for quote in held_back(checked) if not quote.invalidated]
+        suspects = [
+            error.kept for error in refused.values() if error.kept is not None and not error.kept.invalidated
+        ]
         if suspects:
             self._store.write("quote", suspects, begun=begun)
         return checked
@@ -174,14 +188,19 @@ class MarketLoader:
             )
 
     def _known(self, fetched: Fetched) -> dict[Need, Record]:
-        """What the border checks compare new quotes with."""
-        symbols = [symbol for symbol, facet in fetched.found if facet == "quote"]
+        """What the border checks compare new quotes and closes with."""
+        symbols = dict.fromkeys(symbol for symbol, facet in fetched.found if facet in ("quote", "history"))
         needs = [(symbol, facet) for symbol in symbols for facet in ("quote", "profile")]
+        needs += [need for need in fetched.found if need[1] in ("history", "fx")]
         return {
             (symbol, table): record
             for table, keys in by_table(needs).items()
             for symbol, record in self._store.load(table, keys).items()
         }
+
+
+def _is_priced(record: Record | None) -> bool:
+    return isinstance(record, Quote) and record.last is not None
 
 
 def _error(miss: Miss | None) -> Exception | None:

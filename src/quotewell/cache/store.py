@@ -17,7 +17,7 @@ from quotewell.cache.memory import MemoryCache
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.freshness import Judgement, Lifetime, SessionTable, assurance, judge, throttled
 from quotewell.protocols import Changes, Clock, Level
-from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Record, Result
+from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Quote, Record, Result
 
 __all__ = ["Store", "TablePolicy"]
 
@@ -276,6 +276,7 @@ class Store:
         for key, record in records.items():
             may_share = (
                 not record.invalidated
+                and not (isinstance(record, Quote) and record.unverified)
                 and (alike is None or alike(key))
                 and (not selective or policy.accepts(record))
             )

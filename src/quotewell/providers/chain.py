@@ -30,7 +30,9 @@ class Chain:
         self._made: dict[str, Provider] = {}
         self._clock = clock
         self._lock = threading.Lock()
+        self._probed = threading.Condition(self._lock)
         self._circuits: dict[str, Circuit] = dict.fromkeys(makers, CLOSED)
+        self._last: dict[str, ProviderError] = {}
 
     @classmethod
     def of(cls, providers: Iterable[Provider], clock: Clock) -> Self:
@@ -73,22 +75,25 @@ class Chain:
 
         Raises:
             ProviderError: When the whole call failed, or the provider has failed so often that it is left
-                alone for a while (kind of the failure: `network`, with `retry_at`).
+                alone for a while (kind and reason are those of its last failure, with `retry_at`).
         """
         name = call.endpoint.provider
         if name not in self.names:
             raise ProviderError(name, "unsupported", "not among the providers of this service")
         provider = self._provider(name)
-        self._enter(name)
+        self._enter(name, deadline)
         try:
             fetched = provider.fetch(call, lane=lane, deadline=deadline)
         except ProviderError as error:
             with self._lock:
                 circuit = self._circuits[name]
                 self._circuits[name] = failed(circuit, error.failure, self._clock.monotonic())
+                self._last[name] = error
+                self._probed.notify_all()
             raise
         with self._lock:
             self._circuits[name] = CLOSED
+            self._probed.notify_all()
         return fetched
 
     def close(self) -> None:
@@ -104,14 +109,22 @@ class Chain:
                 provider = self._made[name] = self._makers[name]()
             return provider
 
-    def _enter(self, name: str) -> None:
+    def _enter(self, name: str, deadline: float) -> None:
+        """Pass, be refused, or wait for what becomes of the probe that is on its way: soon all may pass."""
         with self._lock:
-            self._circuits[name], wait = admit(self._circuits[name], self._clock.monotonic())
-        if wait > 0.0:
+            while True:
+                now = self._clock.monotonic()
+                self._circuits[name], wait = admit(self._circuits[name], now)
+                patience = min(wait, deadline - now)
+                if wait == 0.0 or patience <= 0.0 or not self._circuits[name].probing:
+                    break
+                self._clock.wait(self._probed, patience)
+            last = self._last.get(name)
+        if wait > 0.0 and last is not None:  # it was opened by a failure
             raise ProviderError(
                 name,
-                "network",
-                f"did not answer several times in a row; asked again in {wait:.0f} s",
+                last.failure,
+                f"failed several times in a row, at last: {last.reason}; asked again in {wait:.0f} s",
                 retry_at=self._clock.now() + wait,
             )
 

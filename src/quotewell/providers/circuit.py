@@ -1,9 +1,10 @@
 """A circuit breaker, as pure functions over its state: leave a provider alone that does not answer.
 
-*Closed*: calls go through. After three whole-call failures in a row of kind `network`, `timeout` or `server`
-it *opens*: calls are refused for 30 s. Then it is *half-open*: one call is let through as a probe. Its
-success closes the circuit; its failure opens it for twice as long as before, up to 15 minutes. Other failures
-(a spent quota, a refused key) say nothing about whether the provider can be reached, and change nothing.
+*Closed*: calls go through. After three whole-call failures in a row of kind `network`, `timeout`, `server`
+or `denied` it *opens*: calls are refused for 30 s. Then it is *half-open*: one call is let through as a
+probe. Its success closes the circuit; its failure opens it for twice as long as before, up to 15 minutes.
+Other failures (a spent quota, a bad answer) say nothing about whether asking is of any use, and change
+nothing.
 
 All times are monotonic seconds, so that setting the wall clock neither opens nor closes a circuit.
 """
@@ -17,7 +18,7 @@ __all__ = ["CLOSED", "Circuit", "admit", "failed"]
 _OPENS_AFTER = 3
 _FIRST_WAIT = 30.0
 _LONGEST_WAIT = 900.0
-_COUNTED = frozenset(("network", "timeout", "server"))
+_COUNTED = frozenset(("network", "timeout", "server", "denied"))
 
 
 class Circuit(msgspec.Struct, frozen=True, gc=False):

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _ISOLATED = frozenset(("server", "invalid", "unknown"))
 _SPARE_REQUESTS = 4
+_NOT_FOUND = 404
 
 
 class Halved(msgspec.Struct, Generic[T]):
@@ -32,10 +33,11 @@ class Halved(msgspec.Struct, Generic[T]):
 def ask_in_halves(symbols: Sequence[str], ask: Callable[[tuple[str, ...]], T]) -> Halved[T]:
     """Ask for a batch; if an HTTP status of 400 or above refuses it, ask for its halves, and so on.
 
-    Statuses that no smaller batch would mend (401 to 403, 429), broken connections and time-outs end it at
-    once. So does a 5xx for the batch and both of its halves: then it is the server, not a symbol. One bad
-    symbol among n costs at most 2·log2(n) more requests; with several bad ones it stops 4 requests later,
-    and the pieces that were not asked again keep the error of the piece they came from.
+    Statuses that no smaller batch would mend (401 to 403, 429, a 404 that names no symbol), broken
+    connections and time-outs end it at once. So does a 5xx for the batch and both of its halves: then it is
+    the server, not a symbol; and a 4xx for the batch, its halves and its quarters: then it is the request.
+    One bad symbol among n costs at most 2·log2(n) more requests; with several bad ones it stops 4 requests
+    later, and the pieces that were not asked again keep the error of the piece they came from.
 
     Args:
         symbols: The batch.
@@ -58,7 +60,7 @@ def ask_in_halves(symbols: Sequence[str], ask: Callable[[tuple[str, ...]], T]) -
     asked = 0
     while pieces:
         piece, before = pieces.popleft()
-        if ended is None and asked == 2 and not halved.answers and first.failure == "server":
+        if ended is None and not halved.answers and asked == (2 if first.failure == "server" else 6):
             ended = first
         if ended is not None or asked >= left:
             halved.failed.update(dict.fromkeys(piece, ended or before))
@@ -84,4 +86,6 @@ def _halves(symbols: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _may_be_a_symbol(error: ProviderError) -> bool:
-    return isinstance(error, StatusError) and error.failure in _ISOLATED
+    if not isinstance(error, StatusError) or error.failure not in _ISOLATED:
+        return False
+    return error.status != _NOT_FOUND or error.failure == "unknown"

@@ -15,7 +15,17 @@ import msgspec
 
 from quotewell.errors import ProviderError
 from quotewell.protocols import Fetched
-from quotewell.providers.plausible import SuspectPrice, weigh
+from quotewell.providers.outliers import without_outliers
+from quotewell.providers.plausible import (
+    SuspectPrice,
+    doubt_of_rate,
+    doubt_of_scale,
+    doubt_of_unit,
+    doubt_of_yield,
+    is_confirmed,
+    weigh,
+)
+from quotewell.providers.units import may_be_hundredths, unit_problem
 from quotewell.records import (
     Closes,
     Dividend,
@@ -50,36 +60,49 @@ _MAX_BETA = 20.0
 _SMALLEST, _LARGEST = 1e-12, 1e15
 _MINOR_TO_MAJOR = {"GBP", "ILS", "ZAR"}
 """Currencies whose exchange quotes in hundredths: without a unit in the answer, 250 may be 250 or 2.50."""
+_AS_TOLD = "files"
+"""The user's own files, which may list anything in any currency, and are nobody's fault."""
 
 
-def check(fetched: Fetched, stored: Stored, now: float) -> Fetched:
+def check(
+    fetched: Fetched,
+    stored: Stored,
+    now: float,
+    bars: Mapping[str, Closes] | None = None,
+    refused: Mapping[str, SuspectPrice] | None = None,
+) -> Fetched:
     """Check all that one call brought.
 
     Args:
         fetched: The answer; left as it is.
-        stored: The stored quotes and profiles of the symbols in the answer, as far as there are any: quotes
-            are the evidence that prices are weighed against, profiles tell the currency of a price that names
-            none.
+        stored: The stored quotes, profiles and histories of the symbols in the answer, as far as there are
+            any: quotes are the evidence that prices and closes are weighed against, profiles tell the
+            currency of a price that names none, histories whether closes have been held back before.
         now: Epoch seconds.
+        bars: The stored closes of symbols in the answer that have no stored price, to weigh closes against.
+        refused: By symbol, the last price that was held back: another provider may confirm it.
 
     Returns:
         A new answer: each need that was in `found` is there still, or in `failed` as `invalid` or `suspect`.
         All other outcomes are passed on. For suspect prices see `held_back`.
     """
-    answer = _Answer(fetched, stored, now)
+    answer = _Answer(fetched, stored, now, bars or {}, refused or {})
     checked = Fetched(unknown=set(fetched.unknown), omitted=set(fetched.omitted), failed=dict(fetched.failed))
-    for need, record in fetched.found.items():
+    # Quotes first: what is wrong with one is wrong with the figures that came out of the same row.
+    for need, record in sorted(fetched.found.items(), key=lambda entry: entry[0][1] != "quote"):
         try:
-            checked.found[need] = _admit(need, record, answer, checked.closes)
+            checked.found[need] = _admit(need, record, answer, checked)
         except ProviderError as error:
             checked.failed[need] = error
     return checked
 
 
-def held_back(checked: Fetched) -> list[Quote]:
-    """Stored quotes whose newer price was refused, with it in `suspect`; store them before the failures."""
-    errors = [error for error in checked.failed.values() if isinstance(error, SuspectPrice)]
-    return [error.kept for error in errors if error.kept is not None]
+def held_back(checked: Fetched) -> dict[str, SuspectPrice]:
+    """By symbol, the prices that were held back.
+
+    Where one has a `kept`, the stored quote that names the refused price, store that before the failures.
+    """
+    return {need[0]: error for need, error in checked.failed.items() if isinstance(error, SuspectPrice)}
 
 
 class _Answer(NamedTuple):
@@ -88,6 +111,8 @@ class _Answer(NamedTuple):
     fetched: Fetched
     stored: Stored
     now: float
+    bars: Mapping[str, Closes]
+    refused: Mapping[str, SuspectPrice]
 
     def currency(self, record: Quote | Dividend | History) -> str | None:
         """The unit of a record's prices: its own, its answer's, or the profile's where that is no guess."""
@@ -104,7 +129,7 @@ class _Answer(NamedTuple):
         return profile.currency or None
 
 
-def _admit(need: Need, record: Record, answer: _Answer, closes: dict[str, Closes]) -> Record:
+def _admit(need: Need, record: Record, answer: _Answer, checked: Fetched) -> Record:
     symbol = need[0]
     if record.symbol != symbol:
         raise _invalid(record, f"the answer for {symbol} is about {record.symbol}")
@@ -112,12 +137,29 @@ def _admit(need: Need, record: Record, answer: _Answer, closes: dict[str, Closes
     if isinstance(record, Quote):
         return _admit_quote(record, answer)
     if isinstance(record, Profile):
-        return check_profile(record)
+        return _admit_profile(record, answer)
     if isinstance(record, Dividend):
         return check_dividend(record, answer.currency(record))
     if isinstance(record, History):
-        return _admit_history(record, answer, closes)
-    return _check_figure(record)
+        return _admit_history(record, answer, checked.closes)
+    figure = _check_figure(record)
+    if isinstance(record, (Fx, Rate)) and record.source != _AS_TOLD:
+        _require_believed(record, answer, checked)
+    return figure
+
+
+def _require_believed(record: Fx | Rate, answer: _Answer, checked: Fetched) -> None:
+    """Refuse a figure that was made of a price which is refused, or has no evidence: it has no such mark."""
+    need = (record.symbol, "quote")
+    price, before, admitted = answer.fetched.found.get(need), answer.stored.get(need), checked.found.get(need)
+    if not isinstance(price, Quote):
+        return
+    if isinstance(record, Rate):
+        doubt = doubt_of_yield(price, before if isinstance(before, Quote) else None, answer.now)
+    else:
+        doubt = doubt_of_rate(admitted if isinstance(admitted, Quote) else None)
+    if doubt:
+        raise ProviderError(record.source or "", "suspect", f"{record.symbol}: held back: {doubt}")
 
 
 def _check_figure(record: Record) -> Record:
@@ -194,7 +236,7 @@ def check_dividend(dividend: Dividend, currency: str | None) -> Dividend:
 def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
     """Check a series: positive closes in the major unit, dates strictly increasing and at most `last_day`.
 
-    Bad bars are dropped; of several bars of one day the last in the answer wins.
+    Bad bars are dropped, and outliers (see `outliers`); of several bars of one day the last one wins.
 
     Args:
         closes: As the provider gave it.
@@ -207,7 +249,8 @@ def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
         price = _scaled(_positive(close), scale)
         if price is not None and 0 < date <= last_day:
             bars[date] = price
-    dates = sorted(bars)
+    days = sorted(bars)
+    dates = [days[position] for position in without_outliers([bars[day] for day in days])]
     return msgspec.structs.replace(
         closes,
         dates=dates,
@@ -218,11 +261,29 @@ def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
 
 
 def _admit_quote(record: Quote, answer: _Answer) -> Quote:
-    quote = check_quote(record, answer.currency(record))
+    currency = answer.currency(record)
+    _require_possible_unit(record, currency)
+    quote = check_quote(record, currency)
     before = answer.stored.get((record.symbol, "quote"))
     bars = answer.fetched.closes.get(record.symbol)
     splits = _check_splits(bars.splits) if bars else ()
-    return weigh(quote, before if isinstance(before, Quote) else None, splits, answer.now)
+    stored = before if isinstance(before, Quote) else None
+    rate = answer.stored.get((record.symbol, "fx"))
+    if stored is not None and rate is not None and is_confirmed(rate, answer.now):
+        stored = msgspec.structs.replace(stored, failure=rate.failure)  # who asks for rates asks for no price
+    return weigh(quote, stored, splits, answer.now, answer.refused.get(record.symbol))
+
+
+def _admit_profile(profile: Profile, answer: _Answer) -> Profile:
+    checked = check_profile(profile)
+    before = answer.stored.get((profile.symbol, "quote"))
+    currency = before.currency if isinstance(before, Quote) else None
+    if checked.currency is not None:
+        _require_possible_unit(profile, profile.currency)
+    if checked.currency is None or currency is None or checked.currency == currency:
+        return checked
+    # Whether the currency has changed is for the quote to find out; until then it must not settle prices.
+    return msgspec.structs.replace(checked, currency=currency)
 
 
 def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes]) -> History:
@@ -230,19 +291,37 @@ def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes])
     if bars is None or len(bars.dates) != len(bars.closes):
         raise _invalid(history, "the history came without bars, or with more dates than closes or fewer")
     currency = answer.currency(history)
+    _require_possible_unit(history, currency)
+    if currency is None and may_be_hundredths(history.symbol):
+        raise _invalid(history, "closes without a currency may be in hundredths of it")
     # East of London a session's date can be a day ahead of UTC's.
     tomorrow = dt.datetime.fromtimestamp(answer.now, dt.UTC).date().toordinal() + 1
     checked = check_closes(bars, currency, tomorrow)
     if not checked.dates:
         raise _invalid(history, f"none of {len(bars.dates)} bars has a positive close")
+    major = None if currency is None else minor_unit(currency)[0]
+    doubt = _doubt_of_closes(checked, major, answer)
+    if doubt:
+        text = f"{history.symbol}: closes held back: {doubt}; accepted when a later session confirms it"
+        raise ProviderError(history.source or "", "suspect", text)
     closes[history.symbol] = checked
     return msgspec.structs.replace(
         history,
         first_date=checked.dates[0],
         last_date=checked.dates[-1],
         bars=len(checked.dates),
-        currency=None if currency is None else minor_unit(currency)[0],
+        currency=major,
     )
+
+
+def _doubt_of_closes(closes: Closes, currency: str | None, answer: _Answer) -> str | None:
+    stored, before = (answer.stored.get((closes.symbol, facet)) for facet in ("quote", "history"))
+    if before is not None and is_confirmed(before, answer.now):
+        return None
+    quote = stored if isinstance(stored, Quote) else None
+    known = answer.bars.get(closes.symbol)
+    doubt = doubt_of_unit(closes.closes[-1], currency, quote, answer.now)
+    return doubt_of_scale(closes, known) if doubt is None and known is not None else doubt
 
 
 def _dated(record: Record, now: float) -> Record:
@@ -252,6 +331,12 @@ def _dated(record: Record, now: float) -> Record:
             raise _invalid(record, f"dated {as_of - now:.0f} s in the future")
         as_of = now  # the bar of a session that is not over yet
     return record if as_of == record.as_of else msgspec.structs.replace(record, as_of=as_of)
+
+
+def _require_possible_unit(record: Quote | Profile | History, currency: str | None) -> None:
+    problem = None if record.source == _AS_TOLD else unit_problem(record.symbol, currency)
+    if problem:
+        raise _invalid(record, problem)
 
 
 def _major(currency: str) -> tuple[str, int]:

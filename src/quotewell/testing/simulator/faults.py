@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import random
 import threading
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -23,6 +25,9 @@ HANDSHAKE = ("cookie", "crumb")
 """Endpoints that are not data; a fault hits them only when it names them."""
 
 
+_CRC_END = 2**32
+
+
 class Reply(msgspec.Struct, frozen=True):
     """One HTTP answer, and how it goes out."""
 
@@ -30,8 +35,10 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
-    delivery: Literal["whole", "cut", "reset"] = "whole"
-    """`cut` breaks the connection in the middle of the body, `reset` before the first byte."""
+    delivery: Literal["whole", "cut", "reset", "drip"] = "whole"
+    """`cut` breaks the connection in the middle of the body, `reset` before the first byte; `drip` sends byte
+    after byte, slowly, and the last one not before `released` is set."""
+    released: threading.Event | None = None
 
 
 class Fault:
@@ -45,6 +52,9 @@ class Fault:
         symbols: Hits only requests for one of these, and of a row fault only these rows; None for all.
         after: How many requests it would hit go unharmed before.
         retry_after: Value of the `Retry-After` header, in seconds or as an HTTP date.
+        share: The share of those requests that is hit. Which ones depends on `seed`, on what is asked and on
+            how often it was asked before, not on the order in which threads ask.
+        seed: Another one, other requests.
     """
 
     def __init__(
@@ -56,6 +66,8 @@ class Fault:
         symbols: Iterable[str] | None = None,
         after: int = 0,
         retry_after: float | str | None = None,
+        share: float = 1.0,
+        seed: int = 0,
     ) -> None:
         if kind not in REPLY_FAULTS and kind not in ROW_FAULTS:
             raise ValueError(f"fault {kind!r}: none of {', '.join((*REPLY_FAULTS, *ROW_FAULTS))}")
@@ -65,16 +77,21 @@ class Fault:
         self.symbols = None if symbols is None else frozenset(symbols)
         self.retry_after = retry_after
         self.hits = 0
-        self.released = threading.Event()
+        self.released: threading.Event = threading.Event()
         self._unharmed = after
+        self._share = share
+        self._seed = seed
+        self._asked: Counter[str] = Counter()
 
     def release(self) -> None:
-        """Let the requests go on that a `hang` holds, and hold no more."""
+        """Let the requests go on that a `hang` or a `drip` holds, and hold no more."""
         self.released.set()
 
     def claims(self, endpoint: str, symbols: Sequence[str]) -> bool:
         """Whether this request is hit; counts it."""
         if not self._is_about(endpoint) or (self.symbols is not None and self.symbols.isdisjoint(symbols)):
+            return False
+        if not self._is_drawn(f"{endpoint} {','.join(symbols)}"):
             return False
         if self._unharmed > 0:
             self._unharmed -= 1
@@ -87,6 +104,11 @@ class Fault:
     def covers(self, symbol: str) -> bool:
         """Whether a row fault is about this row."""
         return self.symbols is None or symbol in self.symbols
+
+    def _is_drawn(self, request: str) -> bool:
+        self._asked[request] += 1
+        drawn = zlib.crc32(f"{self._seed} {request} {self._asked[request]}".encode())
+        return drawn < self._share * _CRC_END
 
     def _is_about(self, endpoint: str) -> bool:
         if self.endpoint in (endpoint, "*"):
@@ -160,7 +182,9 @@ REPLY_FAULTS: dict[str, Callable[[Reply, Fault], Reply]] = {
     "reset": lambda reply, _: replace(reply, delivery="reset"),
     "cut": lambda reply, _: replace(reply, delivery="cut"),
     "hang": _hang,
+    "drip": lambda reply, fault: replace(reply, delivery="drip", released=fault.released),
     "truncated": lambda reply, _: replace(reply, body=reply.body[: len(reply.body) // 2]),
+    "invalid_json": _ok('{"quoteResponse":{"result":[{"symbol":"AAPL","regularMarketPrice":1.2.3}]}}'),
     "html": _ok(_PAGE, "text/html"),
     "text_429": _ok("Too Many Requests\r\n", "text/plain"),
     "error_body": _ok(_ERROR_BODY),
@@ -179,14 +203,45 @@ REPLY_FAULTS: dict[str, Callable[[Reply, Fault], Reply]] = {
 _CRUMB_FAULTS = ("bad_crumb", "html_crumb", "empty_crumb")
 
 
+def _each(change: Callable[[Listing], Listing]) -> Callable[[list[Listing], Fault], list[Listing]]:
+    """A row fault that changes the rows one by one."""
+    return lambda rows, fault: [change(row) if fault.covers(row.symbol) else row for row in rows]
+
+
 def _prices(change: Callable[[float], float | None]) -> Callable[[list[Listing], Fault], list[Listing]]:
     """A row fault that changes the price, and with it the last bar."""
+    return _each(lambda row: _priced(row, None if row.price is None else change(row.price)))
 
-    def changed(listing: Listing) -> Listing:
-        price = None if listing.price is None else change(listing.price)
-        return replace(listing, price=price, closes=[*listing.closes[:-1], price] if listing.closes else [])
 
-    return lambda rows, fault: [changed(row) if fault.covers(row.symbol) else row for row in rows]
+def _priced(row: Listing, price: float | None) -> Listing:
+    return replace(row, price=price, closes=[*row.closes[:-1], price] if row.closes else [])
+
+
+def _times(row: Listing, factor: float) -> Listing:
+    return _priced(row, None if row.price is None else row.price * factor)
+
+
+def _close_times(row: Listing, factor: float) -> Listing:
+    previous = row.previous_close
+    return replace(row, previous_close=None if previous is None else previous * factor)
+
+
+def _all_times(row: Listing, factor: float) -> Listing:
+    """Price, previous close and all bars."""
+    closes = [None if close is None else close * factor for close in row.closes]
+    return replace(_close_times(_times(row, factor), factor), closes=closes)
+
+
+def _day_before(row: Listing) -> Listing:
+    """What was said after the session before: its close, its time, no later bar."""
+    days = 3 if row.session_date % 7 == _MONDAY else 1
+    return replace(
+        row,
+        price=row.previous_close,
+        time=row.session_close + 1 - days * _DAY,
+        dates=row.dates[:-1],
+        closes=row.closes[:-1],
+    )
 
 
 def _shuffled(rows: list[Listing], _: Fault) -> list[Listing]:
@@ -195,19 +250,27 @@ def _shuffled(rows: list[Listing], _: Fault) -> list[Listing]:
     return twice
 
 
+_DAY = 86_400
+_MONDAY = 1  # of ordinal days, modulo 7
+_OTHER_UNITS = {"GBp": "GBP", "ILA": "ILS", "ZAc": "ZAR"}
+
 ROW_FAULTS: dict[str, Callable[[list[Listing], Fault], list[Listing]]] = {
     "omit": lambda rows, fault: [row for row in rows if not fault.covers(row.symbol)],
     "only_last": lambda rows, _: rows[-1:],
+    "other_symbol": _each(lambda row: replace(row, symbol="AAPL" if row.symbol == "MSFT" else "MSFT")),
+    "duplicated": _shuffled,
     "null_price": _prices(lambda _: None),
     "nan_price": _prices(lambda _: math.nan),
     "zero_price": _prices(lambda _: 0.0),
+    "negative_price": _prices(lambda price: -price),
     "price_x100": _prices(lambda price: price * 100.0),
-    "no_currency": lambda rows, fault: [
-        replace(row, currency=None) if fault.covers(row.symbol) else row for row in rows
-    ],
-    "no_previous_close": lambda rows, fault: [
-        replace(row, previous_close=None) if fault.covers(row.symbol) else row for row in rows
-    ],
-    "duplicated": _shuffled,
+    "price_x100_alone": _each(lambda row: replace(_times(row, 100.0), previous_close=None)),
+    "price_and_close_x100": _each(lambda row: _all_times(row, 100.0)),
+    "no_currency": _each(lambda row: replace(row, currency=None)),
+    "wrong_unit": _each(lambda row: replace(row, currency=_OTHER_UNITS.get(row.currency or "", "GBp"))),
+    "other_currency": _each(lambda row: replace(row, currency="CHF" if row.currency == "EUR" else "EUR")),
+    "no_previous_close": _each(lambda row: replace(row, previous_close=None)),
+    "day_before": _each(_day_before),
+    "dated_tomorrow": _each(lambda row: replace(row, time=row.time + _DAY)),
 }
 """Kind to what becomes of the rows; `duplicated` doubles and reorders them."""

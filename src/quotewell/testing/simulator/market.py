@@ -69,7 +69,7 @@ class Market:
     """Instruments and their price paths, all from one seed.
 
     Every instrument's daily return is its beta times the return of ^GSPC plus noise, on every weekday. The
-    path reaches six years back from the start and a year ahead, so that a moving clock meets new prices.
+    path reaches some years back from the start and a year ahead, so that a moving clock meets new prices.
     Options on listed underlyings are listed too, at 30 % volatility, until they expire.
 
     Args:
@@ -77,6 +77,7 @@ class Market:
             of the larger currencies, which always are.
         seed: Changes every path.
         now: The instant as epoch seconds, or a callable that tells it; None for the system's clock.
+        years: How far the path reaches back. Less makes smaller answers, but other prices.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Market:
         *,
         seed: int = 0,
         now: float | Callable[[], float] | None = None,
+        years: int = _YEARS_BACK,
     ) -> None:
         self.seed = seed
         self.now: Callable[[], float] = now if callable(now) else time.time if now is None else lambda: now
@@ -96,7 +98,7 @@ class Market:
         start = dt.datetime.fromtimestamp(self._started, dt.UTC).date().toordinal()
         self._days = [
             day
-            for day in range(start - _YEARS_BACK * 365, start + _DAYS_AHEAD)
+            for day in range(start - years * 365, start + _DAYS_AHEAD)
             if dt.date.fromordinal(day).weekday() < _SATURDAY
         ]
         self._index = {day: position for position, day in enumerate(self._days)}

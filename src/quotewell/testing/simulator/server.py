@@ -24,6 +24,7 @@ __all__ = ["LoggedRequest", "MarketSimulator"]
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _POLL = 0.02
+_BETWEEN_DROPS = 0.01
 
 
 class LoggedRequest(msgspec.Struct):
@@ -45,7 +46,7 @@ class MarketSimulator:
     """Yahoo and FMP on this machine: the same market behind both, and faults on command.
 
     A context manager; the server runs in daemon threads and closing it ends every connection, also those
-    that a `hang` fault holds.
+    that a `hang` or a `drip` holds.
 
     ```python
     with MarketSimulator(symbols=["AAPL", "MSFT"]) as simulator:
@@ -128,17 +129,26 @@ class MarketSimulator:
         symbols: Iterable[str] | None = None,
         after: int = 0,
         retry_after: float | str | None = None,
+        share: float = 1.0,
+        seed: int = 0,
     ) -> Fault:
         """Show a fault from now on; `faults` lists the kinds, `Fault` explains the arguments.
 
         Returns:
-            The fault: `hits` counts the requests that it hit, `release()` ends a `hang`.
+            The fault: `hits` counts the requests that it hit, `release()` ends a `hang` or a `drip`.
 
         Raises:
             ValueError: If there is no such kind.
         """
         fault = Fault(
-            kind, endpoint=endpoint, times=times, symbols=symbols, after=after, retry_after=retry_after
+            kind,
+            endpoint=endpoint,
+            times=times,
+            symbols=symbols,
+            after=after,
+            retry_after=retry_after,
+            share=share,
+            seed=seed,
         )
         self._faults.add(fault)
         return fault
@@ -263,7 +273,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body[: len(reply.body) // 2])
             self.close_connection = True
             return
+        if reply.delivery == "drip":
+            self._drip(reply.body, reply.released or threading.Event())
+            return
         self.wfile.write(reply.body)
+
+    def _drip(self, body: bytes, released: threading.Event) -> None:
+        """Send byte after byte until `released` is set, or the client has had enough."""
+        for position in range(len(body) - 1):
+            self.wfile.write(body[position : position + 1])
+            self.wfile.flush()
+            if released.wait(_BETWEEN_DROPS):
+                self.wfile.write(body[position + 1 :])
+                return
+        self.wfile.flush()
+        released.wait()
+        self.wfile.write(body[-1:])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name that the base class gives
         """Say nothing: the log is `MarketSimulator.requests`."""
