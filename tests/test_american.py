@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from quotewell.analytics import american, european
+from quotewell.analytics import european, exercise
+from quotewell.analytics.american import DEFAULT as american
 from quotewell.analytics.arrays import Floats
 from quotewell.analytics.contracts import Contracts
 
@@ -94,7 +95,7 @@ def test_where_early_exercise_can_never_pay_the_value_is_european(
     right: str, rate: float, dividend_yield: float, never_early: bool
 ) -> None:
     terms = contract(right, 100, 105, 1, rate, dividend_yield)
-    assert american.is_european(terms.sign, terms.rate, terms.dividend_yield)[0] == never_early
+    assert exercise.is_european(terms.sign, terms.rate, terms.dividend_yield)[0] == never_early
     premium = american.value(terms, one(0.2)) - european.value(terms, one(0.2))
     assert premium[0] == pytest.approx(0.0, abs=1e-9) if never_early else premium[0] > 1e-6
 
@@ -238,7 +239,7 @@ def test_barely_inside_the_exercise_region_rounding_does_not_pass_for_time_value
 @few
 @given(any_contract, any_volatility)
 def test_gamma_and_vega_are_never_negative_and_time_never_pays(terms: Contracts, volatility: Floats) -> None:
-    assume(not american.is_european(terms.sign, terms.rate, terms.dividend_yield)[0])
+    assume(not exercise.is_european(terms.sign, terms.rate, terms.dividend_yield)[0])
     figures = american.greeks(terms, volatility)
     assert figures.gamma >= 0
     assert figures.vega >= 0

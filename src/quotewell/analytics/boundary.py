@@ -46,8 +46,8 @@ class Totals(NamedTuple):
     def log_at_expiry(self) -> Floats:
         """ln X: the boundary just before expiry over the strike, min(1, r/q) where q > 0."""
         rate, dividend_yield, _ = self
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(dividend_yield > rate, rate / dividend_yield, 1.0)
+        below = dividend_yield > np.maximum(rate, 0.0)
+        ratio = np.divide(rate, dividend_yield, out=np.ones_like(rate), where=below)
         return np.asarray(np.log(ratio))
 
 

@@ -27,13 +27,19 @@ class Premium(NamedTuple):
         value: American less European value, of a put that is not exercised now; may be negative by rounding.
         delta: Its derivative by spot.
         gamma: Its second derivative by spot.
-        exercised: Whether spot is at or below the boundary; the other figures then say nothing.
+        beyond: ln(spot/B), how far spot is above the boundary; where it is not positive the put is exercised
+            now, and the other figures say nothing.
     """
 
     value: Floats
     delta: Floats
     gamma: Floats
-    exercised: Bools
+    beyond: Floats
+
+    @property
+    def exercised(self) -> Bools:
+        """Whether the put is exercised now."""
+        return self.beyond <= 0.0
 
 
 def premium(
@@ -49,13 +55,12 @@ def premium(
         boundary_of: Which of them is each put's.
     """
     out = np.empty((3, log_spot.size))
-    at_once = totals.log_at_expiry - distance[-1, boundary_of]
     chunk = max(1, _CELLS // scheme.span_points)
     for start in range(0, log_spot.size, chunk):
         some = slice(start, start + chunk)
         own = np.square(distance[:, boundary_of[some]])
         out[:, some] = _integrals(totals.take(some), log_spot[some], scheme, own)
-    return Premium(*out, exercised=log_spot <= at_once)
+    return Premium(*out, beyond=log_spot - totals.log_at_expiry + distance[-1, boundary_of])
 
 
 def _integrals(totals: Totals, log_spot: Floats, scheme: Scheme, squares: Floats) -> Floats:

@@ -27,11 +27,22 @@ SCHEMES = (
 _BLOCK = 8_192  # puts at a time: bounds the memory, whatever the size of the book
 
 
+UNSETTLED = len(SCHEMES)
+"""The scheme of a put on which even the finest ones disagree."""
+
+
 class Tolerance(NamedTuple):
-    """How far two schemes may differ, of the strike; the error of the finer is a fraction of that."""
+    """How far two schemes may differ; the error of the finer is a fraction of that.
+
+    Attributes:
+        value: Of spot or strike, whichever is less.
+        delta: As it is.
+        boundary: Of the boundary itself, where spot is that near to it.
+    """
 
     value: float
     delta: float
+    boundary: float
 
 
 class Settled(NamedTuple):
@@ -39,11 +50,14 @@ class Settled(NamedTuple):
 
     Attributes:
         premium: Of every put.
-        scheme: Which of `SCHEMES` gave it; len(SCHEMES) where no two agreed, the premium being the finest's.
+        scheme: Which of `SCHEMES` gave it, or `UNSETTLED`.
     """
 
     premium: Premium
     scheme: Integers
+
+
+_LAST = Tolerance(value=1e-4, delta=2e-3, boundary=1e-3)  # the finest is a hundred times as exact as the one before
 
 
 def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
@@ -54,26 +68,26 @@ def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
         log_spot: ln(spot/strike).
         tolerance: When two schemes agree.
     """
-    figures = np.empty((3, log_spot.size))
-    exercised = np.empty(log_spot.size, dtype=np.bool_)
+    figures = np.empty((4, log_spot.size))
     scheme = np.empty(log_spot.size, dtype=np.intp)
     for rows in _blocks(totals):
-        found = _settle_block(totals.take(rows), log_spot[rows], tolerance)
-        figures[:, rows] = found.premium[:3]
-        exercised[rows], scheme[rows] = found.premium.exercised, found.scheme
-    return Settled(Premium(*figures, exercised=exercised), scheme)
+        figures[:, rows], scheme[rows] = _settle_block(totals.take(rows), log_spot[rows], tolerance)
+    return Settled(Premium(*figures), scheme)
 
 
-def at_scheme(totals: Totals, log_spot: Floats, scheme: Integers) -> Floats:
-    """Values of the premium by a given one of `SCHEMES` each, without comparison: for differences."""
+def value_by(totals: Totals, log_spot: Floats, scheme: Integers) -> Floats:
+    """Values of the premium by a given one of `SCHEMES` for each put, without comparison."""
     out = np.empty(log_spot.size)
+    coarse = SCHEMES[0]
     for index in np.unique(scheme):
-        rows = np.flatnonzero(scheme == index)
-        own = totals.take(rows)
-        fine = SCHEMES[min(index, len(SCHEMES) - 1)]
-        distance = iterate(own, SCHEMES[0], seed(own, SCHEMES[0]))
-        distance = iterate(own, fine, refined(distance, fine.nodes))
-        out[rows] = premium(own, log_spot[rows], fine, distance, np.arange(rows.size)).value
+        fine, all_rows = SCHEMES[index], np.flatnonzero(scheme == index)
+        for start in range(0, all_rows.size, _BLOCK):
+            rows = all_rows[start : start + _BLOCK]
+            own = totals.take(rows)
+            distance = iterate(own, coarse, seed(own, coarse))
+            if index:
+                distance = iterate(own, fine, refined(distance, fine.nodes))
+            out[rows] = premium(own, log_spot[rows], fine, distance, np.arange(rows.size)).value
     return out
 
 
@@ -84,39 +98,42 @@ def _blocks(totals: Totals) -> Iterator[Integers]:
         yield order[start : start + _BLOCK]
 
 
-def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
+def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> tuple[Floats, Integers]:
+    """The four figures of `Premium` as rows, and the scheme of each put."""
     first, boundary_of = _distinct(totals)
-    figures = np.zeros((3, log_spot.size))
-    exercised = np.zeros(log_spot.size, dtype=np.bool_)
-    settled_by = np.full(log_spot.size, len(SCHEMES))
-    open_rows = np.arange(log_spot.size)
+    figures = np.zeros((4, log_spot.size))
+    settled_by = np.full(log_spot.size, UNSETTLED)
+    rows = np.arange(log_spot.size)
     distance = seed(totals.take(first), SCHEMES[0])
     for index, scheme in enumerate(SCHEMES):
-        keys = totals.take(first)
         if index:
             distance = refined(distance, scheme.nodes)
-        distance = iterate(keys, scheme, distance)
-        found = premium(totals.take(open_rows), log_spot[open_rows], scheme, distance, boundary_of)
-        agree = _agree(found, figures[:, open_rows], exercised[open_rows], tolerance)
-        figures[:, open_rows] = found[:3]
-        exercised[open_rows] = found.exercised
+        distance = iterate(totals.take(first), scheme, distance)
+        found = premium(totals.take(rows), log_spot[rows], scheme, distance, boundary_of)
+        before = Premium(*figures[:, rows])
+        figures[:, rows] = found
         if index == 0:
             continue
-        settled_by[open_rows[agree]] = index
-        open_rows, boundary_of = open_rows[~agree], boundary_of[~agree]
-        if not open_rows.size:
+        last = index == len(SCHEMES) - 1
+        scale = np.exp(np.minimum(log_spot[rows], 0.0))
+        agree = _agree(found, before, scale, _LAST if last else tolerance)
+        settled_by[rows[agree]] = index
+        rows, boundary_of = rows[~agree], boundary_of[~agree]
+        if not rows.size:
             break
         needed, boundary_of = np.unique(boundary_of, return_inverse=True)
         first, distance = first[needed], distance[:, needed]
-    return Settled(Premium(*figures, exercised=exercised), settled_by)
+    return figures, settled_by
 
 
-def _agree(found: Premium, before: Floats, exercised: Bools, tolerance: Tolerance) -> Bools:
-    both = found.exercised & exercised
-    close = (np.abs(found.value - before[0]) <= tolerance.value) & (
-        np.abs(found.delta - before[1]) <= tolerance.delta
-    )
-    return both | (close & (found.exercised == exercised))
+def _agree(found: Premium, before: Premium, scale: Floats, tolerance: Tolerance) -> Bools:
+    """Whether two schemes agree; on exercise only if spot is below the boundary by more than that moved."""
+    moved = np.abs(found.beyond - before.beyond)
+    near = found.beyond > -2.0 * moved
+    exercised = found.exercised & before.exercised & (~near | (moved <= tolerance.boundary))
+    close = np.abs(found.value - before.value) <= tolerance.value * scale
+    close &= np.abs(found.delta - before.delta) <= tolerance.delta
+    return exercised | (close & ~found.exercised & ~before.exercised)
 
 
 def _distinct(totals: Totals) -> tuple[Integers, Integers]:

@@ -1,0 +1,129 @@
+"""What the right to exercise early is worth, by contract: the scale of puts, its mirror, and back.
+
+A call is a put on the strike: C(S, K, r, q) = P(K, S, q, r) (McDonald and Schroder 1998). So every contract
+with one exercise boundary becomes a put of strike 1; contracts that can never gain by early exercise have
+no premium, and those with two boundaries, or on which no two schemes agree, are left to the tree.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from quotewell.analytics import puts, tree
+from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.boundary import Totals
+from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.exercise import has_two_boundaries, is_european, waiting_cost
+from quotewell.analytics.puts import Tolerance
+
+NONE = -1
+"""The scheme of a contract that early exercise never pays for."""
+
+ON_TREE = -2
+"""The scheme of a contract valued on the tree."""
+
+_NO_INTEREST = 1e-10  # rate·T: the premium of a put is at most that part of the strike
+_EDGE = 0.01 / tree.STEPS  # of the cost of waiting until expiry: so exact is the tree in the exercise region
+
+
+class Right(NamedTuple):
+    """One-dimensional columns, per share.
+
+    Attributes:
+        value: American less European value, of a contract that is not exercised now.
+        delta: Its derivative by spot.
+        gamma: Its second derivative by spot.
+        exercised: Whether exercise now is best; the other figures then say nothing.
+        scheme: How it was found: an index of `puts.SCHEMES`, `NONE` or `ON_TREE`.
+    """
+
+    value: Floats
+    delta: Floats
+    gamma: Floats
+    exercised: Bools
+    scheme: Integers
+
+
+def right(contracts: Contracts, volatility: Floats, european: Floats, tolerance: Tolerance) -> Right:
+    """The right to exercise early.
+
+    Args:
+        contracts: The contracts, with positive spot.
+        volatility: Positive, a fraction a year.
+        european: The European value of each.
+        tolerance: When two schemes agree.
+    """
+    figures = np.zeros((3, volatility.size))
+    exercised = np.zeros(volatility.size, dtype=np.bool_)
+    totals, log_spot = _as_puts(contracts, volatility)
+    scheme = ways(contracts, volatility)
+    rows = np.flatnonzero(scheme >= 0)
+    if rows.size:
+        found, scheme[rows] = puts.settle(totals.take(rows), log_spot[rows], tolerance)
+        figures[:, rows] = _unmirrored(contracts.take(rows), *found[:3])
+        exercised[rows] = found.exercised
+        scheme[rows[scheme[rows] == puts.UNSETTLED]] = ON_TREE
+    rows = np.flatnonzero(scheme == ON_TREE)
+    if rows.size:
+        own = contracts.take(rows)
+        figures[:, rows] = tree.premium(own, volatility[rows])
+        edge = _EDGE * np.maximum(waiting_cost(own), 0.0) * own.years
+        exercised[rows] = european[rows] + np.maximum(figures[0, rows], 0.0) <= own.intrinsic + edge
+    return Right(*figures, exercised, scheme)
+
+
+def ways(contracts: Contracts, volatility: Floats) -> Integers:
+    """The coarsest scheme of each contract: 0 with one boundary, `ON_TREE` with two, `NONE` without."""
+    sign, _, _, _, rate, dividend_yield = contracts
+    totals, _ = _as_puts(contracts, volatility)
+    negligible = (totals.rate <= _NO_INTEREST) & (totals.dividend_yield >= 0.0)
+    return np.select(
+        [is_european(sign, rate, dividend_yield) | negligible, has_two_boundaries(sign, rate, dividend_yield)],
+        [NONE, ON_TREE],
+        0,
+    ).astype(np.intp)
+
+
+def value_by(contracts: Contracts, volatility: Floats, scheme: Integers) -> Floats:
+    """The value alone, by a given scheme for each contract: what differences of values are taken of.
+
+    Two contracts that differ a little get values whose errors differ very little, which two that are
+    refined until schemes agree need not.
+    """
+    out = np.zeros(volatility.size)
+    rows = np.flatnonzero(scheme >= 0)
+    if rows.size:
+        own = contracts.take(rows)
+        totals, log_spot = _as_puts(own, volatility[rows])
+        unit = puts.value_by(totals, log_spot, scheme[rows])
+        out[rows] = np.where(own.sign > 0.0, own.spot, own.strike) * unit
+    rows = np.flatnonzero(scheme == ON_TREE)
+    if rows.size:
+        out[rows] = tree.premium(contracts.take(rows), volatility[rows])[0]
+    return out
+
+
+def _as_puts(contracts: Contracts, volatility: Floats) -> tuple[Totals, Floats]:
+    """The totals of each contract as a put, and its ln(spot/strike)."""
+    sign, spot, strike, years, rate, dividend_yield = contracts
+    is_call = sign > 0.0
+    totals = Totals(
+        years * np.where(is_call, dividend_yield, rate),
+        years * np.where(is_call, rate, dividend_yield),
+        volatility * contracts.root_years,
+    )
+    return totals, -sign * np.log(spot / strike)
+
+
+def _unmirrored(contracts: Contracts, value: Floats, delta: Floats, gamma: Floats) -> Floats:
+    """Value, delta and gamma of the contracts as rows, from those of puts of strike 1."""
+    sign, spot, strike, *_ = contracts
+    is_call = sign > 0.0
+    ratio = strike / spot  # a call's spot as a put
+    return np.where(
+        is_call,
+        np.stack([spot * value, value - ratio * delta, np.square(ratio) * gamma / spot]),
+        np.stack([strike * value, delta, gamma / strike]),
+    )
