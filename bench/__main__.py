@@ -14,6 +14,7 @@ from bench.crossing import crossing
 from bench.footprint import footprint
 from bench.hot import hot
 from bench.measure import Row
+from bench.options import options
 from bench.page import page, table
 from bench.stale import stale
 from bench.writing import writing
@@ -27,6 +28,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "crossing": crossing,
     "footprint": footprint,
     "commands": commands,
+    "options": options,
 }
 
 

@@ -17,12 +17,12 @@ from quotewell.analytics.arrays import Bools, Floats
 from quotewell.analytics.contracts import Contracts, Greeks
 from quotewell.analytics.european import MAX_TOTAL_VOLATILITY
 from quotewell.analytics.puts import Tolerance
-from quotewell.analytics.right import NONE, Right, right, value_by, ways
+from quotewell.analytics.right import NONE, Accuracy, Right, right, value_by, ways
 from quotewell.analytics.root import bracketed_root, polished_root
 
-__all__ = ["DEFAULT", "ENGINES", "HIGH", "Accuracy", "American"]
+__all__ = ["DEFAULT", "ENGINES", "HIGH", "AccuracyName", "American"]
 
-Accuracy: TypeAlias = Literal["default", "high"]
+AccuracyName: TypeAlias = Literal["default", "high"]
 
 _SMALLEST_TOTAL_VOLATILITY = 1e-7
 _VOLATILITY_BUMP = 1e-3  # of the volatility itself
@@ -36,10 +36,10 @@ class American:
     """The engine for American contracts.
 
     Attributes:
-        tolerance: How far two schemes may differ before a finer one is tried.
+        accuracy: How exactly it values the right to exercise early.
     """
 
-    tolerance: Tolerance
+    accuracy: Accuracy
 
     def bounds(self, contracts: Contracts) -> tuple[Floats, Floats]:
         """Values at zero and at infinite volatility."""
@@ -60,7 +60,7 @@ class American:
         if rows.any():
             held, deviation = contracts.take(rows), volatility[rows]
             exact = european.value(held, deviation)
-            out[rows] = _price(held, exact, right(held, deviation, exact, self.tolerance))
+            out[rows] = _price(held, exact, right(held, deviation, exact, self.accuracy))
         return out
 
     def greeks(self, contracts: Contracts, volatility: Floats) -> Greeks:
@@ -74,7 +74,7 @@ class American:
         """
         sign, spot, _, _, rate, dividend_yield = contracts
         exact = european.greeks(contracts, volatility)
-        early = right(contracts, volatility, exact.value, self.tolerance)
+        early = right(contracts, volatility, exact.value, self.accuracy)
         price, held = _price(contracts, exact.value, early), ~early.exercised
         delta = np.where(held, exact.delta + early.delta, sign)
         half_variance = 0.5 * np.square(volatility * spot)
@@ -134,13 +134,13 @@ class American:
         return out
 
 
-DEFAULT = American(Tolerance(value=5e-6, delta=2e-5, boundary=1e-5))
+DEFAULT = American(Accuracy(Tolerance(value=5e-6, delta=2e-5, boundary=1e-5), refinement=1))
 """Of ordinary contracts within 1e-6 of spot, of extreme ones within 1e-5."""
 
-HIGH = American(Tolerance(value=5e-7, delta=5e-6, boundary=1e-6))
+HIGH = American(Accuracy(Tolerance(value=5e-7, delta=5e-6, boundary=1e-6), refinement=4))
 """Ten times as accurate, at several times the cost."""
 
-ENGINES: dict[Accuracy, American] = {"default": DEFAULT, "high": HIGH}
+ENGINES: dict[AccuracyName, American] = {"default": DEFAULT, "high": HIGH}
 """By the name of their accuracy."""
 
 

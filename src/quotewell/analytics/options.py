@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quotewell.analytics import european as european_engine
-from quotewell.analytics.arrays import Bools, Floats, flatten
-from quotewell.analytics.american import ENGINES, Accuracy
+from quotewell.analytics.arrays import Bools, Floats, Integers, flatten
+from quotewell.analytics.american import ENGINES, AccuracyName
 from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.exercise import is_european
 from quotewell.analytics.implied import Engine, Inversion, Status, Statuses
@@ -27,6 +27,7 @@ TICK = 0.01
 """Half-spread taken where none is known: one tick, per share."""
 
 _ONE_DAY = 1.0 / 365.0
+_BLOCK = 32_768  # contracts at a time: bounds the memory, whatever the size of the book
 
 
 class Solved(NamedTuple):
@@ -61,7 +62,7 @@ def value(
     rate: npt.ArrayLike,
     dividend_yield: npt.ArrayLike,
     *,
-    accuracy: Accuracy = "default",
+    accuracy: AccuracyName = "default",
 ) -> Floats:
     """Model price per share.
 
@@ -106,7 +107,7 @@ def solve(
     dividend_yield: npt.ArrayLike,
     *,
     half_spread: npt.ArrayLike | None = None,
-    accuracy: Accuracy = "default",
+    accuracy: AccuracyName = "default",
 ) -> Solved:
     """Implied volatility and Greeks from matched pairs of option price and underlying price.
 
@@ -185,10 +186,11 @@ def _styled(columns: list[Floats]) -> tuple[Contracts, Bools]:
     return contracts, (american != 0.0) & ~european
 
 
-def _by_engine(early: Bools, alive: Bools, accuracy: Accuracy) -> Iterator[tuple[Engine, Bools]]:
-    for engine, rows in ((ENGINES[accuracy], alive & early), (european_engine, alive & ~early)):
-        if rows.any():
-            yield engine, rows
+def _by_engine(early: Bools, alive: Bools, accuracy: AccuracyName) -> Iterator[tuple[Engine, Integers]]:
+    for engine, chosen in ((ENGINES[accuracy], alive & early), (european_engine, alive & ~early)):
+        rows = np.flatnonzero(chosen)
+        for start in range(0, rows.size, _BLOCK):
+            yield engine, rows[start : start + _BLOCK]
 
 
 def _finite(*columns: Floats) -> Bools:

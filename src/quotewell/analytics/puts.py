@@ -57,7 +57,9 @@ class Settled(NamedTuple):
     scheme: Integers
 
 
-_LAST = Tolerance(value=1e-4, delta=2e-3, boundary=1e-3)  # the finest is a hundred times as exact as the one before
+_LAST = Tolerance(
+    value=1e-4, delta=2e-3, boundary=1e-3
+)  # the finest is a hundred times as exact as the one before
 
 
 def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:

@@ -18,7 +18,9 @@ _LONGEST_STEP = 0.3  # of ln B
 _TINY = 1e-12
 
 
-def qdplus(rate: Floats, dividend_yield: Floats, deviation: Floats, log_at_expiry: Floats, x: Floats) -> Floats:
+def qdplus(
+    rate: Floats, dividend_yield: Floats, deviation: Floats, log_at_expiry: Floats, x: Floats
+) -> Floats:
     """g = ln(X/B) of unit puts, T = 1, at x = √(τ/T); shape (nodes, puts), not negative.
 
     Good to about 1 % of a deviation, in corners to half of one: a seed, not an answer.

@@ -28,6 +28,18 @@ _NO_INTEREST = 1e-10  # rate·T: the premium of a put is at most that part of th
 _EDGE = 0.01 / tree.STEPS  # of the cost of waiting until expiry: so exact is the tree in the exercise region
 
 
+class Accuracy(NamedTuple):
+    """How exactly to value the right.
+
+    Attributes:
+        tolerance: How far two schemes may differ before a finer one is tried.
+        refinement: How many times as many steps as usual the tree has.
+    """
+
+    tolerance: Tolerance
+    refinement: int
+
+
 class Right(NamedTuple):
     """One-dimensional columns, per share.
 
@@ -46,14 +58,14 @@ class Right(NamedTuple):
     scheme: Integers
 
 
-def right(contracts: Contracts, volatility: Floats, european: Floats, tolerance: Tolerance) -> Right:
+def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: Accuracy) -> Right:
     """The right to exercise early.
 
     Args:
         contracts: The contracts, with positive spot.
         volatility: Positive, a fraction a year.
         european: The European value of each.
-        tolerance: When two schemes agree.
+        accuracy: What is asked of it.
     """
     figures = np.zeros((3, volatility.size))
     exercised = np.zeros(volatility.size, dtype=np.bool_)
@@ -61,14 +73,14 @@ def right(contracts: Contracts, volatility: Floats, european: Floats, tolerance:
     scheme = ways(contracts, volatility)
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
-        found, scheme[rows] = puts.settle(totals.take(rows), log_spot[rows], tolerance)
+        found, scheme[rows] = puts.settle(totals.take(rows), log_spot[rows], accuracy.tolerance)
         figures[:, rows] = _unmirrored(contracts.take(rows), *found[:3])
         exercised[rows] = found.exercised
         scheme[rows[scheme[rows] == puts.UNSETTLED]] = ON_TREE
     rows = np.flatnonzero(scheme == ON_TREE)
     if rows.size:
         own = contracts.take(rows)
-        figures[:, rows] = tree.premium(own, volatility[rows])
+        figures[:, rows] = tree.premium(own, volatility[rows], accuracy.refinement)
         edge = _EDGE * np.maximum(waiting_cost(own), 0.0) * own.years
         exercised[rows] = european[rows] + np.maximum(figures[0, rows], 0.0) <= own.intrinsic + edge
     return Right(*figures, exercised, scheme)
@@ -80,7 +92,10 @@ def ways(contracts: Contracts, volatility: Floats) -> Integers:
     totals, _ = _as_puts(contracts, volatility)
     negligible = (totals.rate <= _NO_INTEREST) & (totals.dividend_yield >= 0.0)
     return np.select(
-        [is_european(sign, rate, dividend_yield) | negligible, has_two_boundaries(sign, rate, dividend_yield)],
+        [
+            is_european(sign, rate, dividend_yield) | negligible,
+            has_two_boundaries(sign, rate, dividend_yield),
+        ],
         [NONE, ON_TREE],
         0,
     ).astype(np.intp)

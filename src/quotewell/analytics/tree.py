@@ -32,23 +32,26 @@ _CHUNK = 128  # contracts at a time: about 1 MB of nodes, whatever the size of t
 _BESIDE_STRIKE = 6  # nodes, 2 deviations apart, within which the last step is not yet its limit
 
 
-def premium(contracts: Contracts, volatility: Floats) -> Floats:
+def premium(contracts: Contracts, volatility: Floats, refinement: int = 1) -> Floats:
     """Value, delta and gamma of the right to exercise before expiry but not now.
 
     Args:
         contracts: The contracts, with positive spot.
         volatility: Positive, a fraction a year.
+        refinement: How many times as many steps as usual.
 
     Returns:
         Shape (3, contracts), per share.
     """
     out = np.empty((3, volatility.size))
+    chunk = max(1, _CHUNK // refinement)
     wide = volatility * contracts.root_years > WIDE
     for steps, rows in ((STEPS, np.flatnonzero(~wide)), (WIDE_STEPS, np.flatnonzero(wide))):
-        for start in range(0, rows.size, _CHUNK):
-            some = rows[start : start + _CHUNK]
+        for start in range(0, rows.size, chunk):
+            some = rows[start : start + chunk]
             part, deviation = contracts.take(some), volatility[some]
-            fine, coarse = (_of_steps(part, deviation, count) for count in (steps, steps // 2))
+            counts = steps * refinement, steps * refinement // 2
+            fine, coarse = (_of_steps(part, deviation, count) for count in counts)
             out[:, some] = 2.0 * fine - coarse
     return out
 
