@@ -54,9 +54,9 @@ def _number(value: float) -> str:
 _TEXT = """# Performance
 
 Written by `make bench`, last on {date}: CPython {python}, SQLite {sqlite}, cachetools {cachetools}, diskcache
-{diskcache}, QuantLib {quantlib}, two cores of a shared machine. What is compared runs in turn within one run, after a warm-up
-round; each round gives a ratio, and the table shows the median and the range of the rounds. Absolute times
-say little on a shared machine; those below the table are the best of all rounds.
+{diskcache}, QuantLib {quantlib}, two cores of a shared machine. What is compared runs in turn within one run,
+after a warm-up round; each round gives a ratio, and the table shows the median and the range of the rounds.
+Absolute times say little on a shared machine; those below the table are the best of all rounds.
 
 {table}
 

@@ -7,7 +7,7 @@ totals. Greeks are differences of values; run once, the results are committed:
 
     python tests/data/make_american_quantlib.py
 
-The random ones are 1,300 of the market domain (rate 0.2-8 %, yield 0-8 %, volatility 10-120 %, up to 2.5 years)
+The random ones are 1,300 of the market domain (rate 0.2-8 %, yield 0-8 %, volatility 10-120 %, to 2.5 years)
 and 700 of the wide one (rate -1-20 %, yield -2-40 %, volatility 5-180 %, one hour to ten years). A delta is
 left empty where differences of two widths do not agree, which is beside the exercise boundary.
 """

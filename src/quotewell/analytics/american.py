@@ -13,12 +13,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from quotewell.analytics import european, exercise
-from quotewell.analytics.arrays import Bools, Floats
+from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.coarse import CoarseValue
 from quotewell.analytics.contracts import Contracts, Greeks
 from quotewell.analytics.european import MAX_TOTAL_VOLATILITY
 from quotewell.analytics.puts import Tolerance
-from quotewell.analytics.right import NONE, Accuracy, Right, right, value_by, ways
-from quotewell.analytics.root import bracketed_root, polished_root
+from quotewell.analytics.right import NONE, Accuracy, Right, right, value_by
+from quotewell.analytics.root import bracketed_root, secants
 
 __all__ = ["DEFAULT", "ENGINES", "HIGH", "AccuracyName", "American"]
 
@@ -27,8 +28,9 @@ AccuracyName: TypeAlias = Literal["default", "high"]
 _SMALLEST_TOTAL_VOLATILITY = 1e-7
 _VOLATILITY_BUMP = 1e-3  # of the volatility itself
 _RATE_BUMP = 1e-4
-_PRICE_TOLERANCE = 1e-10  # of spot or strike
+_PRICE_TOLERANCE = 5e-10  # of spot or strike
 _COARSE_ERROR = 1e-4  # likewise: more than the coarsest scheme is wrong by, corners aside
+_COARSE_TOLERANCE = 20.0  # times that of the price
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class American:
             out[rows] = _price(held, exact, right(held, deviation, exact, self.accuracy))
         return out
 
+    def spot_greeks(self, contracts: Contracts, volatility: Floats) -> tuple[Floats, Floats, Floats]:
+        """Price, delta and gamma per share as in `greeks`, at half of its cost."""
+        exact = european.greeks(contracts, volatility)
+        return _spot_greeks(contracts, volatility, exact, self._right(contracts, volatility, exact))
+
     def greeks(self, contracts: Contracts, volatility: Floats) -> Greeks:
         """Price and Greeks per share, for positive volatility and spot.
 
@@ -72,28 +79,28 @@ class American:
         never positive, since a longer life includes the shorter one: gamma is raised to what that takes,
         which matters only within rounding of the boundary, where it jumps.
         """
-        sign, spot, _, _, rate, dividend_yield = contracts
+        _, spot, _, _, rate, dividend_yield = contracts
         exact = european.greeks(contracts, volatility)
-        early = right(contracts, volatility, exact.value, self.accuracy)
-        price, held = _price(contracts, exact.value, early), ~early.exercised
-        delta = np.where(held, exact.delta + early.delta, sign)
-        half_variance = 0.5 * np.square(volatility * spot)
-        carried = rate * price - (rate - dividend_yield) * spot * delta
-        gamma = np.maximum(exact.gamma + early.gamma, np.maximum(carried / half_variance, 0.0))
-        never = exercise.is_european(sign, rate, dividend_yield)
-        gamma = np.where(never, exact.gamma, gamma)
-        theta = np.where(never, exact.theta, np.minimum(carried - half_variance * gamma, 0.0))
+        early = self._right(contracts, volatility, exact)
+        price, delta, gamma = _spot_greeks(contracts, volatility, exact, early)
+        theta = rate * price - (rate - dividend_yield) * spot * delta
+        theta -= 0.5 * np.square(volatility * spot) * gamma
+        theta = np.where(_never_early(contracts), exact.theta, np.minimum(theta, 0.0))
         by_volatility, by_rate = _slopes(contracts, volatility, early)
-        vega = np.maximum(exact.vega + by_volatility, 0.0)
-        others = (np.where(held, figure, 0.0) for figure in (gamma, vega, theta, exact.rho + by_rate))
-        return Greeks(price, delta, *others)
+        vega, rho = np.maximum(exact.vega + by_volatility, 0.0), exact.rho + by_rate
+        return Greeks(
+            price, delta, gamma, *(np.where(early.exercised, 0.0, each) for each in (vega, theta, rho))
+        )
+
+    def _right(self, contracts: Contracts, volatility: Floats, exact: Greeks) -> Right:
+        return right(contracts, volatility, exact.value, self.accuracy)
 
     def implied_volatility(self, contracts: Contracts, price: Floats) -> Floats:
         """The volatility at which `value` gives each price.
 
         An American option is worth at least the European one, so the European implied volatility bounds
-        the root from above. It is bracketed with the coarsest scheme alone, whose value is right to about
-        1e-6 (in corners not at all), and then polished with `value` itself.
+        the root from above, and is near to it. From there the coarsest scheme alone, whose value is right
+        to about 1e-6 (in corners not at all), leads to where `value` itself finishes.
 
         Returns:
             Volatilities; NaN where the price is not strictly between the bounds or needs more than
@@ -104,40 +111,64 @@ class American:
         ceiling = np.where(np.isnan(ceiling), MAX_TOTAL_VOLATILITY / contracts.root_years, ceiling)
         scale = np.maximum(contracts.spot, contracts.strike)
         tolerance = _PRICE_TOLERANCE * scale
-        excess = _coarse_value(contracts, ceiling) - price
+        coarse = CoarseValue.starting(contracts, ceiling)
+        excess = coarse(np.arange(price.size), ceiling) - price
         near = np.flatnonzero(excess <= _COARSE_ERROR * scale)
         excess[near] = self.value(contracts.take(near), ceiling[near]) - price[near]
         out = np.where(np.abs(excess) <= tolerance, ceiling, np.nan)
         rows = np.flatnonzero((price > lower) & (excess > tolerance))
         if rows.size:
-            own, paid, within, top = contracts.take(rows), price[rows], tolerance[rows], ceiling[rows]
-            low = (lower - price)[rows]
-            start = bracketed_root(_coarse_value, own, paid, 1e3 * within, top, (excess[rows], low))
-            root, settled = polished_root(self.value, own, paid, within, top, start)
-            if not settled.all():
-                rest = ~settled
-                root[rest] = self._slow_root(own.take(rest), paid[rest], within[rest], top[rest], low[rest])
-            out[rows] = root
+            out[rows] = self._root(
+                contracts.take(rows),
+                price[rows],
+                tolerance[rows],
+                ceiling[rows],
+                (lower - price)[rows],
+                coarse.take(rows),
+            )
         return out
 
-    def _slow_root(
-        self, contracts: Contracts, price: Floats, tolerance: Floats, ceiling: Floats, low: Floats
+    def _root(
+        self,
+        contracts: Contracts,
+        price: Floats,
+        tolerance: Floats,
+        ceiling: Floats,
+        low: Floats,
+        coarse: CoarseValue,
     ) -> Floats:
-        """Where the coarsest scheme has misled: bracketed with `value` itself; NaN without a root."""
-        excess = self.value(contracts, ceiling) - price
-        out = np.where(np.abs(excess) <= tolerance, ceiling, np.nan)
-        rows = excess > tolerance
-        if rows.any():
-            ends = excess[rows], low[rows]
-            own = contracts.take(rows)
-            out[rows] = bracketed_root(self.value, own, price[rows], tolerance[rows], ceiling[rows], ends)
+        """The volatility below `ceiling` at which `value` gives the price; NaN if there is none after all.
+
+        By secants on the coarsest scheme, then on `value`; what they do not settle is bracketed with `value`.
+        `low` is value - price without volatility.
+        """
+
+        def value(rows: Integers, volatility: Floats) -> Floats:
+            return self.value(contracts.take(rows), volatility)
+
+        vega = european.greeks(contracts, ceiling).vega
+        nearly = secants(coarse, price, _COARSE_TOLERANCE * tolerance, ceiling, ceiling, vega)
+        out, _, settled = secants(value, price, tolerance, ceiling, nearly.root, nearly.slope)
+        rest = np.flatnonzero(~settled)
+        if rest.size:
+            top = value(rest, ceiling[rest]) - price[rest]
+            out[rest] = np.where(np.abs(top) <= tolerance[rest], ceiling[rest], np.nan)
+            rest, top = rest[top > tolerance[rest]], top[top > tolerance[rest]]
+            out[rest] = bracketed_root(
+                lambda rows, volatility: value(rest[rows], volatility),
+                price[rest],
+                tolerance[rest],
+                ceiling[rest],
+                (top, low[rest]),
+                vega[rest],
+            )
         return out
 
 
 DEFAULT = American(Accuracy(Tolerance(value=5e-6, delta=2e-5, boundary=1e-5), refinement=1))
 """Of ordinary contracts within 1e-6 of spot, of extreme ones within 1e-5."""
 
-HIGH = American(Accuracy(Tolerance(value=5e-7, delta=5e-6, boundary=1e-6), refinement=4))
+HIGH = American(Accuracy(Tolerance(value=3e-7, delta=3e-6, boundary=1e-6), refinement=4))
 """Ten times as accurate, at several times the cost."""
 
 ENGINES: dict[AccuracyName, American] = {"default": DEFAULT, "high": HIGH}
@@ -147,6 +178,23 @@ ENGINES: dict[AccuracyName, American] = {"default": DEFAULT, "high": HIGH}
 def _price(contracts: Contracts, european_value: Floats, early: Right) -> Floats:
     continuation = european_value + np.maximum(early.value, 0.0)
     return np.where(early.exercised, contracts.intrinsic, np.maximum(continuation, contracts.intrinsic))
+
+
+def _never_early(contracts: Contracts) -> Bools:
+    return exercise.is_european(contracts.sign, contracts.rate, contracts.dividend_yield)
+
+
+def _spot_greeks(
+    contracts: Contracts, volatility: Floats, exact: Greeks, early: Right
+) -> tuple[Floats, Floats, Floats]:
+    """Price, delta and gamma from the European ones and the right to exercise early."""
+    sign, spot, _, _, rate, dividend_yield = contracts
+    price = _price(contracts, exact.value, early)
+    delta = np.where(early.exercised, sign, exact.delta + early.delta)
+    carried = rate * price - (rate - dividend_yield) * spot * delta
+    least = np.maximum(carried / (0.5 * np.square(volatility * spot)), 0.0)
+    gamma = np.where(_never_early(contracts), exact.gamma, np.maximum(exact.gamma + early.gamma, least))
+    return price, delta, np.where(early.exercised, 0.0, gamma)
 
 
 def _slopes(contracts: Contracts, volatility: Floats, early: Right) -> tuple[Floats, Floats]:
@@ -166,7 +214,10 @@ def _slopes(contracts: Contracts, volatility: Floats, early: Right) -> tuple[Flo
     deviation = np.concatenate([pair[1] for pair in moved])
     scheme = np.where(early.scheme > 0, early.scheme - 1, early.scheme)
     scheme[early.exercised] = NONE
-    values = value_by(batch, deviation, np.tile(scheme, len(moved))).reshape(len(moved), volatility.size)
+    count = len(moved)
+    nearly = np.tile(early.coarse, count) * (deviation / np.tile(volatility, count))
+    values, _ = value_by(batch, deviation, np.tile(scheme, count), nearly)
+    values = values.reshape(count, volatility.size)
     return (values[0] - values[1]) / (2.0 * step), (values[2] - values[3]) / (up + down)
 
 
@@ -181,9 +232,3 @@ def _rate_steps(contracts: Contracts) -> tuple[Floats, Floats]:
     up = np.where(bound, np.minimum(_RATE_BUMP, 0.25 * np.abs(rate)), _RATE_BUMP)
     up = np.where(up > 0.0, up, _RATE_BUMP)
     return up, np.where((sign < 0.0) & (rate == 0.0), 0.0, up)
-
-
-def _coarse_value(contracts: Contracts, volatility: Floats) -> Floats:
-    """The value by the coarsest scheme alone, without comparison."""
-    premium = value_by(contracts, volatility, ways(contracts, volatility))
-    return np.maximum(european.value(contracts, volatility) + np.maximum(premium, 0.0), contracts.intrinsic)

@@ -3,8 +3,9 @@
 Source: "High-performance American option pricing", Journal of Computational Finance 20 (2016): the
 boundary B as the fixed point of B(τ) = K·e^(-(r-q)τ)·N(τ, B)/D(τ, B), with N and D in two forms, A (from
 smooth pasting) and B (from value matching). Both are iterated on Chebyshev nodes for g = ln(X/B), where X is
-the boundary at expiry; it is g² that is interpolated, since it is smooth in √τ. A is the more accurate
-and the faster with few nodes, B the one that converges also where yields and rates are extreme.
+the boundary at expiry; it is g² that is interpolated, since it is smooth in √τ. With few nodes A is the more
+accurate and the faster, but where the rate is high for the volatility its iteration swings ever wider: there
+B takes its place, which converges everywhere.
 
 Everything is scaled: K = 1 and T = 1, so that a put is rate·T, yield·T and volatility·√T. Batches are
 (nodes, puts) or (nodes·points, puts), so that every step is a handful of whole-array operations.
@@ -21,8 +22,10 @@ from quotewell.analytics.normal import absolute_cdf, pdf
 from quotewell.analytics.qdplus import qdplus
 from quotewell.analytics.quadrature import collocation, refinement
 
-_CELLS = 12_000  # of an array worked on at a time: what fits the processor's second cache, a few times over
+_CELLS = 32_000  # of an array worked on at a time: a few of them fit the processor's second cache
 _LEAST_DISTANCE = 1e-14
+_PASTING_LIMIT = 8.0
+"""Of 2·rate/volatility², above which form A is not used: on random puts it begins to fail at 13."""
 
 
 class Totals(NamedTuple):
@@ -44,7 +47,7 @@ class Totals(NamedTuple):
 
     @property
     def log_at_expiry(self) -> Floats:
-        """ln X: the boundary just before expiry over the strike, min(1, r/q) where q > 0."""
+        """The logarithm of X: the boundary just before expiry over the strike, min(1, r/q) where q > 0."""
         rate, dividend_yield, _ = self
         below = dividend_yield > np.maximum(rate, 0.0)
         ratio = np.divide(rate, dividend_yield, out=np.ones_like(rate), where=below)
@@ -55,10 +58,10 @@ class Scheme(NamedTuple):
     """How finely a boundary is solved.
 
     Attributes:
-        pasting: Form A, from smooth pasting, else form B, from value matching.
+        pasting: Form A, from smooth pasting, where it converges, else form B, from value matching.
         nodes: Collocation nodes.
         points: Quadrature points below each.
-        iterations: Of the fixed point.
+        iterations: Of the fixed point; twice as many of form B where it stands in for form A.
         span_points: Quadrature points of the premium.
     """
 
@@ -91,6 +94,20 @@ def iterate(totals: Totals, scheme: Scheme, distance: Floats) -> Floats:
     Returns:
         The same after the iterations. Where an equation has no positive value the node stays as it was.
     """
+    if not scheme.pasting:
+        return _iterate_all(totals, scheme, distance)
+    smooth = 2.0 * totals.rate <= _PASTING_LIMIT * np.square(totals.deviation)
+    if smooth.all():
+        return _iterate_all(totals, scheme, distance)
+    out = np.empty_like(distance)
+    matching = scheme._replace(pasting=False, iterations=2 * scheme.iterations)
+    for form, rows in ((scheme, smooth), (matching, ~smooth)):
+        out[:, rows] = _iterate_all(totals.take(rows), form, distance[:, rows])
+    return out
+
+
+def _iterate_all(totals: Totals, scheme: Scheme, distance: Floats) -> Floats:
+    """`iterate` by one form of the equation, chunk by chunk."""
     out = np.empty_like(distance)
     chunk = max(1, _CELLS // (scheme.nodes * scheme.points))
     for start in range(0, distance.shape[1], chunk):

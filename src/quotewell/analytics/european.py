@@ -121,7 +121,7 @@ def _normalised(x: Floats, s: Floats) -> Floats:
 
 
 def _total_volatility(x: Floats, beta: Floats) -> Floats:
-    """Solve `_normalised`(x, s) = beta by Newton steps inside a bracket.
+    """Solve `_normalised`(x, s) = beta by Newton steps inside a bracket; settled rows drop out.
 
     Below the inflection √(2·abs(x)) the objective is 1/ln b, which is nearly straight there; above it is b
     itself, which is concave, so that steps from the inflection climb to the root without passing it.
@@ -131,20 +131,22 @@ def _total_volatility(x: Floats, beta: Floats) -> Floats:
     # b ≤ s/√(2π) everywhere, so this start lies below the root, also where the inflection is 0.
     s = np.where(convex, inflection, np.maximum(inflection, np.sqrt(2.0 * np.pi) * beta))
     low, high = np.zeros_like(s), np.where(convex, inflection, MAX_TOTAL_VOLATILITY)
-    log_beta = np.log(beta)
+    out, rows = s.copy(), np.arange(s.size)
     for _ in range(_NEWTON_STEPS):
         b = _normalised(x, s)
         above = b > beta
         high, low = np.where(above, s, high), np.where(above, low, s)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slope = pdf(np.hypot(x / s, 0.5 * s))
-            log_b = np.log(b)
+            log_b, log_beta = np.log(b), np.log(beta)
             straight = (log_b - log_beta) * (log_b / log_beta) * b / slope
             moved = s - np.where(convex, straight, (b - beta) / slope)
         inside = np.isfinite(moved) & (moved >= low) & (moved <= high)
         following = np.where(inside, moved, 0.5 * (low + high))
-        settled = np.abs(following - s) <= 1e-15 * s
-        s = following
-        if settled.all():
+        active = np.abs(following - s) > 1e-15 * s
+        out[rows] = following
+        if not active.any():
             break
-    return s
+        rows, s, low, high = rows[active], following[active], low[active], high[active]
+        x, beta, convex = x[active], beta[active], convex[active]
+    return out

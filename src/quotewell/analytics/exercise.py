@@ -13,13 +13,13 @@ from quotewell.analytics.contracts import Contracts
 
 def is_european(sign: Floats, rate: Floats, dividend_yield: Floats) -> Bools:
     """Whether early exercise can never pay: a call with q ≤ 0 and q ≤ r, a put with r ≤ 0 and r ≤ q."""
-    earned, forgone = _earned_and_forgone(sign, rate, dividend_yield)
+    earned, forgone = earned_and_forgone(sign, rate, dividend_yield)
     return np.asarray((earned <= 0.0) & (forgone >= earned))
 
 
 def has_two_boundaries(sign: Floats, rate: Floats, dividend_yield: Floats) -> Bools:
     """Whether exercise pays only between two boundaries: a call with r < q < 0, a put with q < r < 0."""
-    earned, forgone = _earned_and_forgone(sign, rate, dividend_yield)
+    earned, forgone = earned_and_forgone(sign, rate, dividend_yield)
     return np.asarray((earned < 0.0) & (forgone < earned))
 
 
@@ -81,7 +81,7 @@ def best_exercise(contracts: Contracts) -> tuple[Floats, Floats]:
     return np.maximum(most, 0.0), np.take_along_axis(dates, best, axis=0)[0]
 
 
-def _earned_and_forgone(sign: Floats, rate: Floats, dividend_yield: Floats) -> tuple[Floats, Floats]:
+def earned_and_forgone(sign: Floats, rate: Floats, dividend_yield: Floats) -> tuple[Floats, Floats]:
     """What exercise starts to earn, and what it gives up, a year and per unit."""
     is_call = sign > 0.0
     return np.where(is_call, dividend_yield, rate), np.where(is_call, rate, dividend_yield)

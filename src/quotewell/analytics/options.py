@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quotewell.analytics import european as european_engine
-from quotewell.analytics.arrays import Bools, Floats, Integers, flatten
 from quotewell.analytics.american import ENGINES, AccuracyName
+from quotewell.analytics.arrays import Bools, Floats, Integers, flatten
 from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.exercise import is_european
 from quotewell.analytics.implied import Engine, Inversion, Status, Statuses

@@ -17,7 +17,7 @@ from quotewell.analytics.boundary import Scheme, Totals
 from quotewell.analytics.normal import absolute_cdf, pdf
 from quotewell.analytics.quadrature import span
 
-_CELLS = 12_000
+_CELLS = 32_000
 
 
 class Premium(NamedTuple):
@@ -54,13 +54,13 @@ def premium(
         distance: Boundaries as in `quotewell.analytics.boundary`, shape (nodes, boundaries).
         boundary_of: Which of them is each put's.
     """
-    out = np.empty((3, log_spot.size))
+    value, delta, gamma = figures = np.empty((3, log_spot.size))
     chunk = max(1, _CELLS // scheme.span_points)
     for start in range(0, log_spot.size, chunk):
         some = slice(start, start + chunk)
         own = np.square(distance[:, boundary_of[some]])
-        out[:, some] = _integrals(totals.take(some), log_spot[some], scheme, own)
-    return Premium(*out, beyond=log_spot - totals.log_at_expiry + distance[-1, boundary_of])
+        figures[:, some] = _integrals(totals.take(some), log_spot[some], scheme, own)
+    return Premium(value, delta, gamma, log_spot - totals.log_at_expiry + distance[-1, boundary_of])
 
 
 def _integrals(totals: Totals, log_spot: Floats, scheme: Scheme, squares: Floats) -> Floats:

@@ -17,12 +17,15 @@ from quotewell.analytics.boundary import Scheme, Totals, iterate, refined, seed
 from quotewell.analytics.premium import Premium, premium
 
 SCHEMES = (
-    Scheme(pasting=True, nodes=7, points=7, iterations=4, span_points=24),
-    Scheme(pasting=False, nodes=10, points=10, iterations=3, span_points=36),
+    Scheme(pasting=True, nodes=7, points=7, iterations=4, span_points=20),
+    Scheme(pasting=False, nodes=8, points=8, iterations=1, span_points=32),
     Scheme(pasting=False, nodes=16, points=20, iterations=5, span_points=56),
     Scheme(pasting=False, nodes=26, points=34, iterations=8, span_points=96),
     Scheme(pasting=False, nodes=44, points=60, iterations=16, span_points=160),
 )
+
+WARM = SCHEMES[0]._replace(iterations=3)
+"""The coarsest scheme from a boundary that is nearly right."""
 
 _BLOCK = 8_192  # puts at a time: bounds the memory, whatever the size of the book
 
@@ -51,10 +54,12 @@ class Settled(NamedTuple):
     Attributes:
         premium: Of every put.
         scheme: Which of `SCHEMES` gave it, or `UNSETTLED`.
+        coarse: The boundary of the coarsest scheme; shape (nodes, puts).
     """
 
     premium: Premium
     scheme: Integers
+    coarse: Floats
 
 
 _LAST = Tolerance(
@@ -72,25 +77,39 @@ def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
     """
     figures = np.empty((4, log_spot.size))
     scheme = np.empty(log_spot.size, dtype=np.intp)
+    coarse = np.empty((SCHEMES[0].nodes, log_spot.size))
     for rows in _blocks(totals):
-        figures[:, rows], scheme[rows] = _settle_block(totals.take(rows), log_spot[rows], tolerance)
-    return Settled(Premium(*figures), scheme)
+        found = _settle_block(totals.take(rows), log_spot[rows], tolerance)
+        figures[:, rows], scheme[rows], coarse[:, rows] = found.premium, found.scheme, found.coarse
+    return Settled(Premium(*figures), scheme, coarse)
 
 
 def value_by(totals: Totals, log_spot: Floats, scheme: Integers) -> Floats:
-    """Values of the premium by a given one of `SCHEMES` for each put, without comparison."""
+    """Values of the premium by a given one of `SCHEMES` but the first for each put, without comparison."""
     out = np.empty(log_spot.size)
-    coarse = SCHEMES[0]
     for index in np.unique(scheme):
-        fine, all_rows = SCHEMES[index], np.flatnonzero(scheme == index)
-        for start in range(0, all_rows.size, _BLOCK):
-            rows = all_rows[start : start + _BLOCK]
-            own = totals.take(rows)
-            distance = iterate(own, coarse, seed(own, coarse))
-            if index:
-                distance = iterate(own, fine, refined(distance, fine.nodes))
-            out[rows] = premium(own, log_spot[rows], fine, distance, np.arange(rows.size)).value
+        fine, rows = SCHEMES[index], np.flatnonzero(scheme == index)
+        own = totals.take(rows)
+        distance = iterate(own, fine, refined(coarse_boundary(own), fine.nodes))
+        out[rows] = premium(own, log_spot[rows], fine, distance, np.arange(rows.size)).value
     return out
+
+
+def coarse_boundary(totals: Totals) -> Floats:
+    """The boundary by the coarsest scheme; shape (nodes, puts)."""
+    return iterate(totals, SCHEMES[0], seed(totals, SCHEMES[0]))
+
+
+def warm_value(totals: Totals, log_spot: Floats, coarse: Floats) -> tuple[Floats, Floats]:
+    """Values of the premium by the coarsest scheme from boundaries that are nearly right; and its boundaries.
+
+    Args:
+        totals: The puts.
+        log_spot: ln(spot/strike).
+        coarse: Boundaries to start from, as in `Settled`.
+    """
+    distance = iterate(totals, WARM, coarse)
+    return premium(totals, log_spot, WARM, distance, np.arange(log_spot.size)).value, distance
 
 
 def _blocks(totals: Totals) -> Iterator[Integers]:
@@ -100,17 +119,16 @@ def _blocks(totals: Totals) -> Iterator[Integers]:
         yield order[start : start + _BLOCK]
 
 
-def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> tuple[Floats, Integers]:
-    """The four figures of `Premium` as rows, and the scheme of each put."""
+def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
     first, boundary_of = _distinct(totals)
     figures = np.zeros((4, log_spot.size))
     settled_by = np.full(log_spot.size, UNSETTLED)
     rows = np.arange(log_spot.size)
-    distance = seed(totals.take(first), SCHEMES[0])
+    distance = coarse_boundary(totals.take(first))
+    coarse = distance[:, boundary_of]
     for index, scheme in enumerate(SCHEMES):
         if index:
-            distance = refined(distance, scheme.nodes)
-        distance = iterate(totals.take(first), scheme, distance)
+            distance = iterate(totals.take(first), scheme, refined(distance, scheme.nodes))
         found = premium(totals.take(rows), log_spot[rows], scheme, distance, boundary_of)
         before = Premium(*figures[:, rows])
         figures[:, rows] = found
@@ -125,7 +143,7 @@ def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> tup
             break
         needed, boundary_of = np.unique(boundary_of, return_inverse=True)
         first, distance = first[needed], distance[:, needed]
-    return figures, settled_by
+    return Settled(Premium(*figures), settled_by, coarse)
 
 
 def _agree(found: Premium, before: Premium, scale: Floats, tolerance: Tolerance) -> Bools:

@@ -21,7 +21,7 @@ _TINY = 1e-12
 def qdplus(
     rate: Floats, dividend_yield: Floats, deviation: Floats, log_at_expiry: Floats, x: Floats
 ) -> Floats:
-    """g = ln(X/B) of unit puts, T = 1, at x = √(τ/T); shape (nodes, puts), not negative.
+    """Distances ln(X/B) of unit puts, T = 1, at x = √(τ/T); shape (nodes, puts), not negative.
 
     Good to about 1 % of a deviation, in corners to half of one: a seed, not an answer.
     """
@@ -48,7 +48,7 @@ def qdplus(
         decay -= 0.5 * spot * carry * pdf(d1) / total
         gap = 1.0 - spot - in_strike + in_spot
         shift = (discount * correction * gap - 2.0 * decay) / root
-        return spot - in_spot + exponent * gap + shift
+        return np.asarray(spot - in_spot + exponent * gap + shift)
 
     at = np.minimum(_first(rate, dividend_yield, deviation, log_at_expiry, tau), log_at_expiry)
     for _ in range(_STEPS):
@@ -57,13 +57,13 @@ def qdplus(
         with np.errstate(divide="ignore", invalid="ignore"):
             step = np.clip(here / slope, -_LONGEST_STEP, _LONGEST_STEP)
         at = np.where(np.isfinite(step), np.minimum(at - step, log_at_expiry), at)
-    return np.maximum(log_at_expiry - at, _TINY)
+    return np.asarray(np.maximum(log_at_expiry - at, _TINY))
 
 
 def _first(
     rate: Floats, dividend_yield: Floats, deviation: Floats, log_at_expiry: Floats, tau: Floats
 ) -> Floats:
-    """ln B between its values at expiry and for a perpetual put."""
+    """The logarithm of B between its values at expiry and for a perpetual put."""
     variance = np.square(deviation)
     tilt = 2.0 * (rate - dividend_yield) / variance - 1.0
     perpetual = -0.5 * (tilt + np.sqrt(np.square(tilt) + 8.0 * rate / variance))
@@ -72,4 +72,4 @@ def _first(
     most = (perpetual - 1.0) / np.minimum(perpetual, -_TINY)
     room = np.maximum(most - start, _TINY)
     speed = ((dividend_yield - rate) * tau + 2.0 * deviation * np.sqrt(tau)) * start / room
-    return -np.log(start + room * -np.expm1(-np.maximum(speed, 0.0)))
+    return np.asarray(-np.log(start - room * np.expm1(-np.maximum(speed, 0.0))))

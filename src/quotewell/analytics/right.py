@@ -15,7 +15,7 @@ from quotewell.analytics import puts, tree
 from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.boundary import Totals
 from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.exercise import has_two_boundaries, is_european, waiting_cost
+from quotewell.analytics.exercise import earned_and_forgone, has_two_boundaries, is_european, waiting_cost
 from quotewell.analytics.puts import Tolerance
 
 NONE = -1
@@ -49,6 +49,7 @@ class Right(NamedTuple):
         gamma: Its second derivative by spot.
         exercised: Whether exercise now is best; the other figures then say nothing.
         scheme: How it was found: an index of `puts.SCHEMES`, `NONE` or `ON_TREE`.
+        coarse: The boundary by the coarsest scheme, shape (nodes, contracts); NaN where there is none.
     """
 
     value: Floats
@@ -56,6 +57,7 @@ class Right(NamedTuple):
     gamma: Floats
     exercised: Bools
     scheme: Integers
+    coarse: Floats
 
 
 def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: Accuracy) -> Right:
@@ -67,14 +69,17 @@ def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: 
         european: The European value of each.
         accuracy: What is asked of it.
     """
-    figures = np.zeros((3, volatility.size))
+    value, delta, gamma = figures = np.zeros((3, volatility.size))
     exercised = np.zeros(volatility.size, dtype=np.bool_)
-    totals, log_spot = _as_puts(contracts, volatility)
-    scheme = ways(contracts, volatility)
+    coarse = no_boundaries(volatility.size)
+    scheme = ways(contracts)
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
-        found, scheme[rows] = puts.settle(totals.take(rows), log_spot[rows], accuracy.tolerance)
-        figures[:, rows] = _unmirrored(contracts.take(rows), *found[:3])
+        own = contracts.take(rows)
+        found, scheme[rows], coarse[:, rows] = puts.settle(
+            *_as_puts(own, volatility[rows]), accuracy.tolerance
+        )
+        figures[:, rows] = _unmirrored(own, *found[:3])
         exercised[rows] = found.exercised
         scheme[rows[scheme[rows] == puts.UNSETTLED]] = ON_TREE
     rows = np.flatnonzero(scheme == ON_TREE)
@@ -83,14 +88,14 @@ def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: 
         figures[:, rows] = tree.premium(own, volatility[rows], accuracy.refinement)
         edge = _EDGE * np.maximum(waiting_cost(own), 0.0) * own.years
         exercised[rows] = european[rows] + np.maximum(figures[0, rows], 0.0) <= own.intrinsic + edge
-    return Right(*figures, exercised, scheme)
+    return Right(value, delta, gamma, exercised, scheme, coarse)
 
 
-def ways(contracts: Contracts, volatility: Floats) -> Integers:
+def ways(contracts: Contracts) -> Integers:
     """The coarsest scheme of each contract: 0 with one boundary, `ON_TREE` with two, `NONE` without."""
-    sign, _, _, _, rate, dividend_yield = contracts
-    totals, _ = _as_puts(contracts, volatility)
-    negligible = (totals.rate <= _NO_INTEREST) & (totals.dividend_yield >= 0.0)
+    sign, _, _, years, rate, dividend_yield = contracts
+    earned, forgone = earned_and_forgone(sign, rate, dividend_yield)
+    negligible = (earned * years <= _NO_INTEREST) & (forgone >= 0.0)
     return np.select(
         [
             is_european(sign, rate, dividend_yield) | negligible,
@@ -101,34 +106,62 @@ def ways(contracts: Contracts, volatility: Floats) -> Integers:
     ).astype(np.intp)
 
 
-def value_by(contracts: Contracts, volatility: Floats, scheme: Integers) -> Floats:
-    """The value alone, by a given scheme for each contract: what differences of values are taken of.
+def no_boundaries(count: int) -> Floats:
+    """What `Right.coarse` has for contracts without a boundary."""
+    return np.full((puts.SCHEMES[0].nodes, count), np.nan)
 
-    Two contracts that differ a little get values whose errors differ very little, which two that are
-    refined until schemes agree need not.
+
+def coarse_boundaries(contracts: Contracts, volatility: Floats, scheme: Integers) -> Floats:
+    """The boundaries of `Right.coarse`, alone."""
+    out = no_boundaries(volatility.size)
+    rows = np.flatnonzero(scheme >= 0)
+    if rows.size:
+        totals, _ = _as_puts(contracts.take(rows), volatility[rows])
+        out[:, rows] = puts.coarse_boundary(totals)
+    return out
+
+
+def value_by(
+    contracts: Contracts, volatility: Floats, scheme: Integers, coarse: Floats
+) -> tuple[Floats, Floats]:
+    """The value alone, by a given scheme for each contract, without comparison.
+
+    Two contracts that differ a little get values whose errors hardly differ, which two that are refined until
+    schemes agree need not: this is what differences are taken of.
+
+    Args:
+        contracts: The contracts, with positive spot.
+        volatility: Positive, a fraction a year.
+        scheme: As in `Right`; the coarsest starts from `coarse`.
+        coarse: Boundaries that are nearly right, as in `Right`.
+
+    Returns:
+        The values, and the boundaries of those that were valued by the coarsest scheme.
     """
-    out = np.zeros(volatility.size)
+    out, boundaries = np.zeros(volatility.size), coarse
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
         own = contracts.take(rows)
         totals, log_spot = _as_puts(own, volatility[rows])
-        unit = puts.value_by(totals, log_spot, scheme[rows])
+        warm = scheme[rows] == 0
+        unit = np.empty(rows.size)
+        boundaries = coarse.copy()
+        unit[warm], boundaries[:, rows[warm]] = puts.warm_value(
+            totals.take(warm), log_spot[warm], coarse[:, rows[warm]]
+        )
+        unit[~warm] = puts.value_by(totals.take(~warm), log_spot[~warm], scheme[rows[~warm]])
         out[rows] = np.where(own.sign > 0.0, own.spot, own.strike) * unit
     rows = np.flatnonzero(scheme == ON_TREE)
     if rows.size:
         out[rows] = tree.premium(contracts.take(rows), volatility[rows])[0]
-    return out
+    return out, boundaries
 
 
 def _as_puts(contracts: Contracts, volatility: Floats) -> tuple[Totals, Floats]:
     """The totals of each contract as a put, and its ln(spot/strike)."""
     sign, spot, strike, years, rate, dividend_yield = contracts
-    is_call = sign > 0.0
-    totals = Totals(
-        years * np.where(is_call, dividend_yield, rate),
-        years * np.where(is_call, rate, dividend_yield),
-        volatility * contracts.root_years,
-    )
+    earned, forgone = earned_and_forgone(sign, rate, dividend_yield)
+    totals = Totals(earned * years, forgone * years, volatility * contracts.root_years)
     return totals, -sign * np.log(spot / strike)
 
 

@@ -7,37 +7,36 @@ Source: Chandrupatla, "A new hybrid quadratic/bisection algorithm", Advances in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from quotewell.analytics import european
-from quotewell.analytics.arrays import Bools, Floats
-from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.arrays import Bools, Floats, Integers
 
-Valuation: TypeAlias = Callable[[Contracts, Floats], Floats]
+Valuation: TypeAlias = Callable[[Integers, Floats], Floats]
+"""Gives the values of some of the contracts, by their rows, at a volatility each."""
 
 _SOLVER_STEPS = 80
-_POLISHING_STEPS = 5
+_SECANTS = 6
 
 
 def bracketed_root(
     value: Valuation,
-    contracts: Contracts,
     price: Floats,
     tolerance: Floats,
     ceiling: Floats,
     excess: tuple[Floats, Floats],
+    vega: Floats,
 ) -> Floats:
-    """Solve value = price between two volatilities, by Chandrupatla's method.
+    """Solve value = price between two volatilities.
 
     Args:
-        value: What prices contracts.
-        contracts: The contracts.
+        value: What prices the contracts.
         price: What they cost.
         tolerance: How near to the price is near enough.
         ceiling: A volatility at or above the root; the other end is 0.
-        excess: value - price at the ceiling, not negative, and at 0, negative.
+        excess: value - price at the ceiling, positive, and at 0, negative.
+        vega: About the derivative of the value at the ceiling.
 
     Returns:
         Volatilities; where rounding keeps the value from coming within the tolerance, the best found.
@@ -48,11 +47,11 @@ def bracketed_root(
     a, b = ceiling, np.zeros_like(ceiling)
     f_a, f_b = excess
     with np.errstate(divide="ignore", over="ignore"):
-        newton = f_a / (european.greeks(contracts, ceiling).vega * ceiling)
+        newton = f_a / (vega * ceiling)
     fraction = np.clip(newton, 0.02, 0.98)
     for _ in range(_SOLVER_STEPS):
         x = a + fraction * (b - a)
-        f_x = value(contracts, x) - price
+        f_x = value(rows, x) - price[rows]
         same_side = (f_x > 0.0) == (f_a > 0.0)
         c, f_c = np.where(same_side, a, b), np.where(same_side, f_a, f_b)
         b, f_b = np.where(same_side, b, a), np.where(same_side, f_b, f_a)
@@ -60,55 +59,63 @@ def bracketed_root(
         best = np.where(np.abs(f_a) <= np.abs(f_b), a, b)
         root[rows] = best
         resolution = 1e-13 * best / np.abs(b - a)
-        active = (np.minimum(np.abs(f_a), np.abs(f_b)) > tolerance) & (resolution < 0.5)
+        active = (np.minimum(np.abs(f_a), np.abs(f_b)) > tolerance[rows]) & (resolution < 0.5)
         if not active.any():
             break
         fraction = np.clip(_inverse_quadratic(a, f_a, b, f_b, c, f_c), resolution, 1.0 - resolution)
-        contracts, rows = contracts.take(active), rows[active]
-        price, tolerance, fraction = price[active], tolerance[active], fraction[active]
+        rows, fraction = rows[active], fraction[active]
         a, f_a, b, f_b = a[active], f_a[active], b[active], f_b[active]
     return root
 
 
-def polished_root(
+class Secants(NamedTuple):
+    """Where secants have led.
+
+    Attributes:
+        root: Volatilities.
+        slope: The derivative of the value as last seen near each.
+        settled: For which of them the value is within the tolerance.
+    """
+
+    root: Floats
+    slope: Floats
+    settled: Bools
+
+
+def secants(
     value: Valuation,
-    contracts: Contracts,
     price: Floats,
     tolerance: Floats,
     ceiling: Floats,
     start: Floats,
-) -> tuple[Floats, Bools]:
-    """Solve value = price by secants from a volatility that is nearly right, the first with European vega.
+    slope: Floats,
+) -> Secants:
+    """Solve value = price by a few secants from a volatility that is nearly right.
 
     Args:
-        value: What prices contracts.
-        contracts: The contracts.
+        value: What prices the contracts.
         price: What they cost.
         tolerance: How near to the price is near enough.
         ceiling: A volatility at or above the root.
         start: The volatility to start from, positive.
-
-    Returns:
-        Volatilities, and for which of them the value is within the tolerance.
+        slope: About the derivative of the value there.
     """
-    root, settled = start.copy(), np.zeros(start.size, dtype=np.bool_)
-    rows = np.arange(start.size)
-    at = start
-    excess = value(contracts, at) - price
-    slope = european.greeks(contracts, at).vega
-    for step in range(_POLISHING_STEPS + 1):
+    out = Secants(start.copy(), slope.copy(), np.zeros(start.size, dtype=np.bool_))
+    rows, at = np.arange(start.size), start
+    excess = value(rows, at) - price
+    for step in range(_SECANTS + 1):
         near = np.abs(excess) <= tolerance[rows]
-        root[rows[near]], settled[rows[near]] = at[near], True
-        move = ~near & (slope > 0.0)
-        if step == _POLISHING_STEPS or not move.any():
+        out.root[rows], out.slope[rows], out.settled[rows] = at, slope, near
+        move = ~near & (slope > 0.0) & np.isfinite(slope)
+        if step == _SECANTS or not move.any():
             break
         rows, before, missed = rows[move], at[move], excess[move]
         with np.errstate(over="ignore"):
             at = np.clip(before - missed / slope[move], 0.5 * before, ceiling[rows])
-        excess = value(contracts.take(rows), at) - price[rows]
+        excess = value(rows, at) - price[rows]
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = (excess - missed) / (at - before)
-    return root, settled
+    return out
 
 
 def _inverse_quadratic(a: Floats, f_a: Floats, b: Floats, f_b: Floats, c: Floats, f_c: Floats) -> Floats:

@@ -57,7 +57,7 @@ def premium(contracts: Contracts, volatility: Floats, refinement: int = 1) -> Fl
 
 
 def _of_steps(contracts: Contracts, volatility: Floats, steps: int) -> Floats:
-    """American minus European value, delta and gamma on one tree of at least 4 steps; exercise now left out."""
+    """American minus European value, delta and gamma on one tree; exercise now is left out."""
     sign, spot, strike, years, rate, dividend_yield = contracts
     dt = years / steps
     spread = volatility * np.sqrt(dt)
