@@ -76,8 +76,8 @@ def value(
         volatility: Fraction a year; 0 gives the value without risk.
         rate: Continuously compounded fraction a year.
         dividend_yield: Continuous fraction a year.
-        accuracy: Of American values: "default" is within 1e-6 of spot for ordinary contracts and 1e-5 for
-            extreme ones, "high" is ten times as accurate at several times the cost.
+        accuracy: Of American values: "default" is within 1e-5 of spot for ordinary contracts and 5e-5 for
+            extreme ones, "high" within 1e-6 and 1e-5, at several times the cost.
 
     Returns:
         Prices of the broadcast shape; NaN where an input is NaN, infinite or out of its domain.

@@ -62,9 +62,8 @@ class Settled(NamedTuple):
     coarse: Floats
 
 
-_LAST = Tolerance(
-    value=1e-4, delta=2e-3, boundary=1e-3
-)  # the finest is a hundred times as exact as the one before
+_LAST = Tolerance(value=1e-4, delta=2e-3, boundary=1e-3)
+"""For the finest scheme, whose error is a hundredth of the one before it."""
 
 
 def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
@@ -85,7 +84,7 @@ def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
 
 
 def value_by(totals: Totals, log_spot: Floats, scheme: Integers) -> Floats:
-    """Values of the premium by a given one of `SCHEMES` but the first for each put, without comparison."""
+    """Values of the premium, each by a given one of `SCHEMES` after the first, without comparison."""
     out = np.empty(log_spot.size)
     for index in np.unique(scheme):
         fine, rows = SCHEMES[index], np.flatnonzero(scheme == index)
@@ -147,13 +146,17 @@ def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Set
 
 
 def _agree(found: Premium, before: Premium, scale: Floats, tolerance: Tolerance) -> Bools:
-    """Whether two schemes agree; on exercise only if spot is below the boundary by more than that moved."""
+    """Whether two schemes agree.
+
+    They do on exercise, with spot below the boundary by more than that moved; on waiting, with nearly the
+    same value and delta; or on a boundary so near to spot that both come to the same.
+    """
     moved = np.abs(found.beyond - before.beyond)
-    near = found.beyond > -2.0 * moved
-    exercised = found.exercised & before.exercised & (~near | (moved <= tolerance.boundary))
+    beside = (np.abs(found.beyond) <= 2.0 * moved) & (moved <= tolerance.boundary)
+    exercised = found.exercised & before.exercised & (found.beyond < -2.0 * moved)
     close = np.abs(found.value - before.value) <= tolerance.value * scale
     close &= np.abs(found.delta - before.delta) <= tolerance.delta
-    return exercised | (close & ~found.exercised & ~before.exercised)
+    return beside | exercised | (close & ~found.exercised & ~before.exercised)
 
 
 def _distinct(totals: Totals) -> tuple[Integers, Integers]:
