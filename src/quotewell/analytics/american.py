@@ -57,12 +57,13 @@ class American:
 
     def value(self, contracts: Contracts, volatility: Floats) -> Floats:
         """Price per share; zero volatility and zero spot give their limits."""
-        out, _ = exercise.best_exercise(contracts)
+        riskless, _ = exercise.best_exercise(contracts)
+        exact = european.value(contracts, volatility)
+        out = np.maximum(riskless, exact)
         rows = (volatility * contracts.root_years > _SMALLEST_TOTAL_VOLATILITY) & (contracts.spot > 0.0)
         if rows.any():
-            held, deviation = contracts.take(rows), volatility[rows]
-            exact = european.value(held, deviation)
-            out[rows] = _price(held, exact, right(held, deviation, exact, self.accuracy))
+            held, deviation, known = contracts.take(rows), volatility[rows], exact[rows]
+            out[rows] = _price(held, known, right(held, deviation, known, self.accuracy))
         return out
 
     def spot_greeks(self, contracts: Contracts, volatility: Floats) -> tuple[Floats, Floats, Floats]:
@@ -176,8 +177,8 @@ ENGINES: dict[AccuracyName, American] = {"default": DEFAULT, "high": HIGH}
 
 
 def _price(contracts: Contracts, european_value: Floats, early: Right) -> Floats:
-    continuation = european_value + np.maximum(early.value, 0.0)
-    return np.where(early.exercised, contracts.intrinsic, np.maximum(continuation, contracts.intrinsic))
+    premium = np.where(early.exercised, 0.0, np.maximum(early.value, 0.0))
+    return np.maximum(european_value + premium, contracts.intrinsic)
 
 
 def _never_early(contracts: Contracts) -> Bools:

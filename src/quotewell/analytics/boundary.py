@@ -24,6 +24,7 @@ from quotewell.analytics.quadrature import collocation, refinement
 
 _CELLS = 32_000  # of an array worked on at a time: a few of them fit the processor's second cache
 _LEAST_DISTANCE = 1e-14
+_VANISHING = 1e-150  # so that their ratio is a number
 _PASTING_LIMIT = 8.0
 """Of 2·rate/volatility², above which form A is not used: on random puts it begins to fail at 13."""
 
@@ -92,7 +93,7 @@ def iterate(totals: Totals, scheme: Scheme, distance: Floats) -> Floats:
         distance: g = ln(X/B) at the nodes, shape (nodes, puts).
 
     Returns:
-        The same after the iterations. Where an equation has no positive value the node stays as it was.
+        The same after the iterations. Where numerator or denominator vanish the node stays as it was.
     """
     if not scheme.pasting:
         return _iterate_all(totals, scheme, distance)
@@ -158,7 +159,7 @@ def _iterate_chunk(totals: Totals, scheme: Scheme, distance: Floats) -> Floats:
             node = absolute_cdf(node_d1)
         inner *= dividends
         denominator = _summed(inner, scheme) + carry * node
-        sound = (numerator > 0.0) & (denominator > 0.0)
+        sound = (numerator > _VANISHING) & (denominator > _VANISHING)
         ratio = np.divide(denominator, numerator, out=np.ones_like(distance), where=sound)
         following = np.maximum(start + np.log(ratio), _LEAST_DISTANCE)
         distance = np.where(sound, following, distance)

@@ -15,7 +15,13 @@ from quotewell.analytics import puts, tree
 from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.boundary import Totals
 from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.exercise import earned_and_forgone, has_two_boundaries, is_european, waiting_cost
+from quotewell.analytics.exercise import (
+    bounds,
+    earned_and_forgone,
+    has_two_boundaries,
+    is_european,
+    waiting_cost,
+)
 from quotewell.analytics.puts import Tolerance
 
 NONE = -1
@@ -86,6 +92,8 @@ def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: 
     if rows.size:
         own = contracts.take(rows)
         figures[:, rows] = tree.premium(own, volatility[rows], accuracy.refinement)
+        most = bounds(own)[1] - european[rows]  # where volatility is absurd the nodes lie too far apart
+        figures[0, rows] = np.minimum(figures[0, rows], most)
         edge = _EDGE * np.maximum(waiting_cost(own), 0.0) * own.years
         exercised[rows] = european[rows] + np.maximum(figures[0, rows], 0.0) <= own.intrinsic + edge
     return Right(value, delta, gamma, exercised, scheme, coarse)

@@ -29,6 +29,7 @@ WIDE = 1.5
 """Volatility until expiry: 150 % over a year, or 75 % over four."""
 
 _CHUNK = 128  # contracts at a time: about 1 MB of nodes, whatever the size of the book
+_FARTHEST = 300.0  # of ln(node/spot): what lies beyond has no weight, and must stay a number
 _BESIDE_STRIKE = 6  # nodes, 2 deviations apart, within which the last step is not yet its limit
 
 
@@ -65,7 +66,8 @@ def _of_steps(contracts: Contracts, volatility: Floats, steps: int) -> Floats:
     one_step = np.exp(-rate * dt)
     to_up, to_down = up * one_step, (1.0 - up) * one_step
     drift = np.exp(np.arange(steps)[:, np.newaxis] * (rate - dividend_yield) * dt)
-    levels = sign * spot * np.exp(np.arange(1 - steps, steps)[:, np.newaxis] * spread)
+    exponents = np.arange(1 - steps, steps)[:, np.newaxis] * spread
+    levels = sign * spot * np.exp(np.clip(exponents, -_FARTHEST, _FARTHEST))
     signed_strike = sign * strike
 
     def exercise(step: int, out: Floats) -> Floats:
