@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quotewell.analytics import european
+from quotewell.analytics import boundary, european
 from quotewell.analytics.arrays import Floats
 from quotewell.analytics.boundary import Scheme, Totals, iterate, refined, seed
 from quotewell.analytics.contracts import Contracts
@@ -58,6 +58,18 @@ def test_few_nodes_are_near_the_boundary_of_many() -> None:
     fine = solved(puts, FINE["B"])
     np.testing.assert_allclose(coarse[-1], fine[-1], atol=1e-4)
     assert (np.abs(seed(puts, FIRST)[-1] - fine[-1]) < 0.02).all()
+
+
+def test_where_the_rate_is_high_for_the_volatility_the_form_that_diverges_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    puts = totals((0.6, 0.13, 0.12), (0.54, -0.01, 0.096))
+    fine, first = solved(puts, FINE["B"]), seed(puts, FIRST)
+    found = iterate(puts, FIRST, first)
+    monkeypatch.setattr(boundary, "_PASTING_LIMIT", np.inf)
+    diverged = iterate(puts, FIRST, first)
+    assert (np.abs(found[-1] - fine[-1]) < 1e-3).all()
+    assert (np.abs(diverged[-1] - fine[-1]) > 5e-3).all()
 
 
 def test_a_long_life_has_the_boundary_of_a_perpetual_put() -> None:

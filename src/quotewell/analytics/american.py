@@ -26,8 +26,8 @@ __all__ = ["DEFAULT", "ENGINES", "HIGH", "AccuracyName", "American"]
 AccuracyName: TypeAlias = Literal["default", "high"]
 
 _SMALLEST_TOTAL_VOLATILITY = 1e-7
-_VOLATILITY_BUMP = 1e-3  # of the volatility itself
-_RATE_BUMP = 1e-4
+_VOLATILITY_BUMP = 4e-3  # of the volatility itself
+_RATE_BUMP = 4e-4
 _PRICE_TOLERANCE = 5e-10  # of spot or strike
 _COARSE_ERROR = 1e-4  # likewise: more than the coarsest scheme is wrong by, corners aside
 _COARSE_TOLERANCE = 20.0  # times that of the price
