@@ -34,7 +34,7 @@ class Totals(NamedTuple):
 
     Attributes:
         rate: rate·T, not negative.
-        dividend_yield: yield·T; not negative where the rate is 0 would mean no boundary.
+        dividend_yield: yield·T; negative where the rate is 0, since without either there is no boundary.
         deviation: volatility·√T, positive.
     """
 

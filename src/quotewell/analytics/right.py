@@ -77,7 +77,7 @@ def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: 
     """
     value, delta, gamma = figures = np.zeros((3, volatility.size))
     exercised = np.zeros(volatility.size, dtype=np.bool_)
-    coarse = no_boundaries(volatility.size)
+    coarse = _no_boundaries(volatility.size)
     scheme = ways(contracts)
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
@@ -114,14 +114,14 @@ def ways(contracts: Contracts) -> Integers:
     ).astype(np.intp)
 
 
-def no_boundaries(count: int) -> Floats:
+def _no_boundaries(count: int) -> Floats:
     """What `Right.coarse` has for contracts without a boundary."""
     return np.full((puts.SCHEMES[0].nodes, count), np.nan)
 
 
 def coarse_boundaries(contracts: Contracts, volatility: Floats, scheme: Integers) -> Floats:
     """The boundaries of `Right.coarse`, alone."""
-    out = no_boundaries(volatility.size)
+    out = _no_boundaries(volatility.size)
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
         totals, _ = _as_puts(contracts.take(rows), volatility[rows])
