@@ -17,6 +17,7 @@ from bench.hot import hot
 from bench.measure import Row
 from bench.options import options
 from bench.page import page, table
+from bench.providers import Comparison, comparison_table, comparisons
 from bench.stale import stale
 from bench.writing import writing
 
@@ -33,22 +34,32 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "options": options,
 }
 
+_COMPARED = "providers"
+"""A bench with a table of its own."""
+
 
 def main() -> None:
     """Measure, print, write."""
     chosen = sys.argv[1:]
-    unknown = set(chosen) - _BENCHES.keys()
+    unknown = set(chosen) - _BENCHES.keys() - {_COMPARED}
     if unknown:
         raise SystemExit(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(_BENCHES)}")
     rows: list[Row] = []
-    for name in chosen or _BENCHES:
+    compared: list[Comparison] = []
+    for name in chosen or (*_BENCHES, _COMPARED):
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            rows += _BENCHES[name](Path(folder))
+            if name == _COMPARED:
+                compared = comparisons(Path(folder))
+            else:
+                rows += _BENCHES[name](Path(folder))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    print(table(rows))
+    if rows:
+        print(table(rows))
+    if compared:
+        print(comparison_table(compared))
     if not chosen:
-        _PAGE.write_text(page(rows), encoding="utf-8")
+        _PAGE.write_text(page(rows, compared), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from bench.measure import Row
+from bench.providers import Comparison, comparison_table
 
 __all__ = ["page", "table"]
 
@@ -19,10 +20,12 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([*heads, *(_line(row) for row in rows)])
 
 
-def page(rows: Sequence[Row]) -> str:
+def page(rows: Sequence[Row], compared: Sequence[Comparison]) -> str:
     """The whole page."""
     return _TEXT.format(
         table=table(rows),
+        compared=comparison_table(compared),
+        yfinance=version("yfinance"),
         notes="\n".join(f"- {row.measure}: {row.note}." for row in rows if row.note),
         date=dt.datetime.now(dt.UTC).date(),
         python=platform.python_version(),
@@ -88,4 +91,17 @@ folder. Peers get their fastest form:
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
   values at other spots. Its `impliedVolatility` uses finite differences for American contracts.
+
+## Against yfinance
+
+Price, beta and name of a portfolio, from a simulated Yahoo whose every answer takes 10 ms longer than it would.
+No rate limit is kept to; beside the seconds stands what Yahoo's of two a second would make of the requests. One
+run; yfinance {yfinance}, its cookie asked for once.
+
+{compared}
+
+`Ticker.info` asks three times for each ticker; its beta is Yahoo's own, of a window that it does not tell.
+`download` asks twice for each of which it does not know the time zone, and brings prices alone. quotewell asks
+for fifty quotes a request and for the closes of twenty, computes betas with their window and standard error,
+and finds all of it again the next time, in any process.
 """

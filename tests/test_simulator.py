@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -708,3 +709,21 @@ def test_the_command_ends_when_interrupted() -> None:
             raise KeyboardInterrupt
 
     assert main([], until=Interrupted()) == 130
+
+
+def test_a_chart_of_a_range_and_the_ratio_that_yfinance_asks_for(simulator: MarketSimulator) -> None:
+    def body(path: str) -> Any:
+        return get(simulator.yahoo_url + path, Cookie="A3=simulated").json
+
+    month = body("/v8/finance/chart/AAPL?range=1mo")["chart"]["result"][0]
+    whole = body("/v8/finance/chart/AAPL")["chart"]["result"][0]
+    assert len(month["timestamp"]) < 25 < len(whole["timestamp"])
+    ratio = body("/ws/fundamentals-timeseries/v1/finance/timeseries/AAPL")
+    assert ratio == {"timeseries": {"result": [], "error": None}}
+
+
+def test_latency_delays_every_answer_by_as_much() -> None:
+    with MarketSimulator(symbols=["AAPL"], latency=0.05) as slow:
+        start = time.monotonic()
+        get(slow.yahoo_url)
+        assert time.monotonic() - start >= 0.05

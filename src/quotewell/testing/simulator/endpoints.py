@@ -23,6 +23,7 @@ _ROUTES = (
     ("spark", r"/v7/finance/spark"),
     ("chart", r"/v8/finance/chart/(?P<symbol>[^/]+)"),
     ("quote_summary", r"/v10/finance/quoteSummary/(?P<symbol>[^/]+)"),
+    ("timeseries", r"/ws/fundamentals-timeseries/v1/finance/timeseries/(?P<symbol>[^/]+)"),
     ("fmp/profile", r"/stable/profile"),
     ("fmp/quote", r"/stable/quote"),
     ("fmp/batch-quote", r"/stable/batch-quote"),
@@ -31,6 +32,7 @@ _ROUTES = (
 _COOKIE = "A3=simulated"
 _SPARK_SYMBOLS = 20
 _FAR_PAST = -1e11
+_NO_TIMESERIES: dict[str, object] = {"timeseries": {"result": [], "error": None}}
 
 _FMP_ANSWERS: dict[str, Callable[[Sequence[Listing]], list[dict[str, Any]]]] = {
     "fmp/profile": fmp_wire.profile_answer,
@@ -117,8 +119,10 @@ class Endpoints:
         return None
 
     def _yahoo_answer(self, request: Request, faults: Sequence[Fault]) -> Reply:
-        if request.endpoint == "crumb":
-            return Reply(200, self.crumb.encode(), "text/plain")
+        if request.endpoint in ("crumb", "timeseries"):
+            is_crumb = request.endpoint == "crumb"
+            # The time series is a ratio that yfinance's `Ticker.info` asks for, and no company here has.
+            return Reply(200, self.crumb.encode(), "text/plain") if is_crumb else _json(200, _NO_TIMESERIES)
         listings = self._listings(request, faults)
         if request.endpoint == "quote":
             fields = [field for field in request.query.get("fields", "").split(",") if field]
@@ -129,8 +133,10 @@ class Endpoints:
             return _json(404, yahoo_wire.not_found(request.endpoint, ",".join(request.symbols)))
         if request.endpoint == "quote_summary":
             return _json(200, yahoo_wire.summary_answer(listings[0]))
-        start = float(request.query.get("period1", _FAR_PAST))
-        end = float(request.query.get("period2", self.market.now()))
+        now = self.market.now()
+        days = yahoo_wire.RANGE_DAYS.get(request.query.get("range", ""))
+        start = float(request.query.get("period1", _FAR_PAST if days is None else now - days * 86400.0))
+        end = float(request.query.get("period2", now))
         return _json(200, yahoo_wire.chart_answer(listings[0], start, end))
 
     def _spark_answer(self, request: Request, listings: Sequence[Listing]) -> Reply:

@@ -62,6 +62,7 @@ class MarketSimulator:
         port: 0 for any free one.
         fmp_key: The only API key that FMP's endpoints accept.
         fmp_batch_quotes: Whether the FMP plan has `batch-quote`; else it answers 402.
+        latency: Seconds that each answer takes longer, as if it came from far away.
     """
 
     def __init__(
@@ -74,7 +75,9 @@ class MarketSimulator:
         port: int = 0,
         fmp_key: str = "simulated-key",
         fmp_batch_quotes: bool = False,
+        latency: float = 0.0,
     ) -> None:
+        self._latency = threading.Event(), latency
         self.market = market if market is not None else Market(symbols, seed=seed, now=now)
         self.endpoints = Endpoints(self.market, fmp_key)
         self.endpoints.fmp_batch_quotes = fmp_batch_quotes
@@ -200,6 +203,9 @@ class MarketSimulator:
         logged = LoggedRequest(time.monotonic(), request.endpoint, request.path, request.symbols, target)
         with self._lock:
             self._log.append(logged)
+        never, seconds = self._latency
+        if seconds:
+            never.wait(seconds)
         reply = self.endpoints.answer(request, self._faults.hitting(request.endpoint, request.symbols))
         if reply.delivery != "reset":
             logged.status = reply.status

@@ -51,7 +51,7 @@ _ALWAYS = frozenset(
     )
 )
 _ONLY_WHEN_LISTED = frozenset(("beta",))
-_RANGE_DAYS = {
+RANGE_DAYS = {
     "1d": 1,
     "5d": 7,
     "1mo": 31,
@@ -73,7 +73,7 @@ def spark_answer(listings: Sequence[Listing], range_: str, now: float) -> dict[s
     """The body of `/v7/finance/spark` for listings with bars."""
     rows = []
     for listing in listings:
-        timestamps, closes = _bars(listing, now - _RANGE_DAYS.get(range_, 1) * 86400.0, now)
+        timestamps, closes = _bars(listing, now - RANGE_DAYS.get(range_, 1) * 86400.0, now)
         response = {
             "meta": _meta(listing, closes),
             "timestamp": timestamps,
@@ -93,7 +93,9 @@ def chart_answer(listing: Listing, start: float, end: float) -> dict[str, Any]:
             result["events"] = events
         result["timestamp"] = timestamps
         result["indicators"] = {
-            "quote": [{"close": closes, "open": closes, "high": closes, "low": closes}],
+            "quote": [
+                {"close": closes, "open": closes, "high": closes, "low": closes, "volume": [0] * len(closes)}
+            ],
             "adjclose": [{"adjclose": closes}],
         }
     else:
@@ -209,6 +211,8 @@ def _meta(listing: Listing, closes: Sequence[float | None]) -> dict[str, Any]:
         "chartPreviousClose": closes[0] if closes else None,
         "currentTradingPeriod": {"regular": regular},
         "dataGranularity": "1d",
+        "priceHint": 2,
+        "validRanges": [*RANGE_DAYS, "ytd", "max"],
     }
 
 
