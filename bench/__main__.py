@@ -15,6 +15,7 @@ from bench.crossing import crossing
 from bench.footprint import footprint
 from bench.hot import hot
 from bench.measure import Row
+from bench.options import options
 from bench.page import page, table
 from bench.stale import stale
 from bench.writing import writing
@@ -29,6 +30,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "footprint": footprint,
     "books": books,
     "commands": commands,
+    "options": options,
 }
 
 

@@ -29,6 +29,7 @@ def page(rows: Sequence[Row]) -> str:
         sqlite=sqlite3.sqlite_version,
         cachetools=version("cachetools"),
         diskcache=version("diskcache"),
+        quantlib=version("QuantLib"),
     )
 
 
@@ -53,9 +54,9 @@ def _number(value: float) -> str:
 _TEXT = """# Performance
 
 Written by `make bench`, last on {date}: CPython {python}, SQLite {sqlite}, cachetools {cachetools}, diskcache
-{diskcache}, two cores of a shared machine. What is compared runs in turn within one run, after a warm-up
-round; each round gives a ratio, and the table shows the median and the range of the rounds. Absolute times
-say little on a shared machine; those below the table are the best of all rounds.
+{diskcache}, QuantLib {quantlib}, two cores of a shared machine. What is compared runs in turn within one run,
+after a warm-up round; each round gives a ratio, and the table shows the median and the range of the rounds.
+Absolute times say little on a shared machine; those below the table are the best of all rounds.
 
 {table}
 
@@ -84,4 +85,7 @@ folder. Peers get their fastest form:
   the same bytes. The position that stores figures is the same struct with a price, a beta, a market value, an
   exposure and a beta-adjusted exposure of its own, as programs have that keep market data in positions.
 - **Commands**: the installed script, from start to exit, files in the page cache.
+- **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
+  of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
+  values at other spots. Its `impliedVolatility` uses finite differences for American contracts.
 """

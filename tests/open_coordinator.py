@@ -12,15 +12,17 @@ class OpenCoordinator(LocalCoordinator):
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self.grants: list[Grant] = []
-        self.slowed: list[str] = []
         self.spent: list[tuple[str, Limit, Lane, float]] = []
 
-    def slow_down(self, provider: str) -> None:
-        self.slowed.append(provider)
-        super().slow_down(provider)
-
     def spend(
-        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+        self,
+        provider: str,
+        limit: Limit,
+        *,
+        n: int = 1,
+        lane: Lane = Lane.INTERACTIVE,
+        max_wait: float,
+        leave: int = 0,
     ) -> Grant:
         self.spent.append((provider, limit, lane, max_wait))
         pause = self.paused(provider)

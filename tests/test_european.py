@@ -163,3 +163,48 @@ def test_a_worthless_share_leaves_the_put_its_discounted_strike() -> None:
 
 def test_nothing_lies_in_an_exercise_region() -> None:
     assert not european.in_exercise_region(contract("P", 1, 100, 1, 0.1, 0))[0]
+
+
+@pytest.fixture(scope="module")
+def book() -> tuple[Contracts, Floats]:
+    """Twenty thousand contracts: a day to ten years, within six deviations of the money."""
+    draw, count = np.random.default_rng(1973), 20_000
+    sign = np.where(draw.random(count) < 0.5, 1.0, -1.0)
+    spot, years = draw.uniform(1, 500, count), draw.uniform(1 / 365, 10, count)
+    volatility = draw.uniform(0.05, 1.8, count)
+    away = np.clip(draw.normal(0, 1.5, count), -6, 6) * volatility * np.sqrt(years)
+    strike = spot * np.exp(np.clip(away, -2.5, 2.5))
+    rates = draw.uniform(-0.01, 0.2, count), draw.uniform(-0.02, 0.4, count)
+    return Contracts(sign, spot, strike, years, *rates), volatility
+
+
+def test_prices_are_those_of_the_formula_with_an_independent_error_function(
+    book: tuple[Contracts, Floats],
+) -> None:
+    contracts, volatility = book
+    exact = [
+        sign
+        * (
+            spot * math.exp(-dividend_yield * years) * 0.5 * math.erfc(-sign * d1 * math.sqrt(0.5))
+            - strike * math.exp(-rate * years) * 0.5 * math.erfc(-sign * d2 * math.sqrt(0.5))
+        )
+        for sign, spot, strike, years, rate, dividend_yield, total in zip(
+            *contracts, volatility * contracts.root_years, strict=True
+        )
+        for d1 in [(math.log(spot / strike) + (rate - dividend_yield) * years) / total + 0.5 * total]
+        for d2 in [d1 - total]
+    ]
+    scale = np.maximum(contracts.spot, contracts.strike)
+    assert (np.abs(european.value(contracts, volatility) - exact) / scale).max() <= 1e-13
+    assert (np.abs(european.greeks(contracts, volatility).value - exact) / scale).max() <= 1e-13
+
+
+def test_implied_volatility_reprices_to_rounding(book: tuple[Contracts, Floats]) -> None:
+    contracts, volatility = book
+    price = european.value(contracts, volatility)
+    solved = european.implied_volatility(contracts, price)
+    known = ~np.isnan(solved)
+    again = european.value(contracts.take(known), solved[known])
+    scale = np.maximum(contracts.spot, contracts.strike)[known]
+    assert known.mean() > 0.99
+    assert (np.abs(again - price[known]) / scale).max() <= 1e-12

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from quotewell import Portfolio, TickerService
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
+from quotewell.market import MarketLoader
+from quotewell.protocols import Call
 from quotewell.records import Need
 from quotewell.settings import Settings
 from quotewell.testing import MarketSimulator
@@ -69,6 +74,36 @@ def test_a_fallback_takes_half_of_what_is_left_each_time(
         tickers.prefetch(QUOTES)
         assert len(asked_of_fmp(simulator)) == 15
         assert tickers.quotas_left() == {"fmp": 5}
+
+
+@pytest.mark.parametrize("floor", [True, False])
+def test_fallbacks_at_one_time_take_half_together(
+    simulator: MarketSimulator,
+    clock: ShiftedClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    floor: bool,
+) -> None:
+    """All have seen what is left before the first of them spends; the negative control knows no floor."""
+    simulator.fault("500", endpoint="yahoo")
+    gate = threading.Barrier(3, timeout=30.0)
+    within_quota = MarketLoader._within_quota
+
+    def seen_together(loader: MarketLoader, calls: Sequence[Call], position: int) -> tuple[int, int]:
+        granted, leave = within_quota(loader, calls, position)
+        gate.wait()
+        return granted, leave if floor else 0
+
+    monkeypatch.setattr(MarketLoader, "_within_quota", seen_together)
+    with ExitStack() as stack:
+        services = [
+            stack.enter_context(service(simulator, clock, tmp_path, "yahoo", "fmp")) for _ in range(3)
+        ]
+        with ThreadPoolExecutor(3) as pool:
+            shares = [QUOTES[start : start + 13] for start in (0, 13, 26)]
+            list(pool.map(lambda one, needs: one.prefetch(needs), services, shares))
+        left = services[0].quotas_left()["fmp"]
+    assert left == (10 if floor else 0)
 
 
 def test_what_the_fallback_was_spared_is_fetched_as_soon_as_the_first_provider_is_back(

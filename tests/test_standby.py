@@ -36,14 +36,21 @@ class Shared(LocalCoordinator):
         super().release(keys, token)
 
     def spend(
-        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+        self,
+        provider: str,
+        limit: Limit,
+        *,
+        n: int = 1,
+        lane: Lane = Lane.INTERACTIVE,
+        max_wait: float,
+        leave: int = 0,
     ) -> Grant:
         self.check()
-        return super().spend(provider, limit, n=n, lane=lane, max_wait=max_wait)
+        return super().spend(provider, limit, n=n, lane=lane, max_wait=max_wait, leave=leave)
 
-    def pause(self, provider: str, until: float, reason: str) -> None:
+    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
         self.check()
-        super().pause(provider, until, reason)
+        super().pause(provider, until, reason, slower=slower)
 
     def check(self) -> None:
         self.asked += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import itertools
-import tracemalloc
+import os
 from bisect import bisect_left
 from pathlib import Path
 
@@ -67,6 +67,12 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
+def resident_bytes() -> int:
+    """What this process has in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.timeout(600)
 def test_ten_trading_days_of_3000_tickers(tmp_path: Path) -> None:
     clock = ManualClock(START)
@@ -74,13 +80,12 @@ def test_ten_trading_days_of_3000_tickers(tmp_path: Path) -> None:
     provider = LimitedProvider(clock, coordinator)
     stores = SqliteLevel(tmp_path / "cache.db", clock), coordinator
     settings = Settings(calendars="plain", memory_records=20_000)
-    sizes, allocated, refreshed = [], [], []
+    sizes, resident, refreshed = [], [], []
     with connect(settings, clock=clock, providers=[provider], stores=stores) as tickers:
         tickers.prefetch([(ticker, "quote") for ticker in TICKERS], timeout=3_600.0)
         fetches_ended()
         refresher = Refresher(tickers, TICKERS, period=PERIOD, most=len(TICKERS))
         first = len(provider.sent)
-        tracemalloc.start()
         for day in range(1, 15):  # ten of them trading days
             ends = START + day * DAY
             while clock.now() < ends:
@@ -89,9 +94,8 @@ def test_ten_trading_days_of_3000_tickers(tmp_path: Path) -> None:
                 clock.advance(max(PERIOD - (clock.now() - began), 1.0))
             gc.collect()
             sizes.append(size(tmp_path))
-            allocated.append(tracemalloc.get_traced_memory()[0] - 8 * len(provider.sent))
+            resident.append(resident_bytes())
             refreshed.append(refresher.status().refreshed)
-        tracemalloc.stop()
         refresher.close()
         memory = tickers.engine.store.memory
         assert len(memory) <= settings.memory_records
@@ -103,9 +107,11 @@ def test_ten_trading_days_of_3000_tickers(tmp_path: Path) -> None:
         assert max(bisect_left(sent, at + seconds) - place for place, at in enumerate(sent)) <= most
     for at in sent:
         sessions = new_york_sessions(at)
-        assert sessions.is_open or 20 * MINUTE <= at - sessions.previous.close <= 4 * 3600.0, at
+        # A round that began before the close may end after it.
+        in_time = new_york_sessions(at - PERIOD).is_open or sessions.is_open
+        assert in_time or 20 * MINUTE <= at - sessions.previous.close <= 4 * 3600.0, at
     # Each trading day refreshes, no weekend does; files and memory stay as large as after three trading days.
     gains = [after - before for before, after in itertools.pairwise([0, *refreshed])]
     assert [gain > 10_000 for gain in gains] == [False, False, *[True] * 5] * 2
     assert sizes[-1] <= 1.25 * sizes[4]
-    assert allocated[-1] <= 1.10 * allocated[4] + 1_000_000
+    assert resident[-1] <= 1.10 * resident[4]

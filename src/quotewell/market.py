@@ -71,12 +71,14 @@ class MarketLoader:
             return []
         whole = {need for need in needs if isinstance(_error(missing[need]), AnotherVintageError)}
         calls = self._calls(position, needs, whole)
-        granted = self._within_quota(calls, position) if position else len(calls)
+        granted, leave = self._within_quota(calls, position) if position else (len(calls), 0)
         return [
             Batch(
                 tuple(call.needs),
                 provider,
-                partial(self._fetch, call) if place < granted else partial(self._refuse, provider),
+                partial(self._fetch, msgspec.structs.replace(call, leave=leave))
+                if place < granted
+                else partial(self._refuse, provider),
             )
             for place, call in enumerate(calls)
         ]
@@ -124,18 +126,20 @@ class MarketLoader:
                 rounds.append(Round(calls, handshake, seconds, busy))
         return rounds
 
-    def _within_quota(self, calls: Sequence[Call], position: int) -> int:
-        """How many of a fallback's calls it may make: they take at most half of what is left for today.
+    def _within_quota(self, calls: Sequence[Call], position: int) -> tuple[int, int]:
+        """How many of a fallback's calls it may make, and what they must leave of its quota for today.
 
-        The daily quota of a second provider is for what the first has not, not for the hour in which it is
-        down. The first calls are made, so who asks puts first what matters most.
+        They take at most half of what is left: the daily quota of a second provider is for what the first has
+        not, not for the hour in which it is down. The first calls are made, so who asks puts first what
+        matters most. What must be left is told to the budget, too, for others may spend at the same time.
         """
         limit = self._chain.limit(position)
         left = None if limit is None else self._coordinator.quota_left(self._chain.names[position], limit)
         if left is None:
-            return len(calls)
+            return len(calls), 0
+        granted = left // _FALLBACK_SHARE
         costs = itertools.accumulate(call.endpoint.cost for call in calls)
-        return sum(cost <= left // _FALLBACK_SHARE for cost in costs)
+        return sum(cost <= granted for cost in costs), left - granted
 
     def _refuse(self, provider: str, needs: Sequence[Need], lane: Lane, deadline: float) -> Fetched:
         del lane, deadline  # nothing is sent
@@ -148,7 +152,7 @@ class MarketLoader:
 
         wanted = {symbol for symbol, _ in needs}
         symbols = tuple(symbol for symbol in call.symbols if symbol in wanted)
-        still_missing = Call(call.endpoint, symbols, frozenset(needs), call.since)
+        still_missing = msgspec.structs.replace(call, symbols=symbols, needs=frozenset(needs))
         fetched = self._chain.fetch(still_missing, lane=lane, deadline=deadline)
         begun = self._store.rev()
         known = self._known(fetched)

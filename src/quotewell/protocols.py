@@ -232,25 +232,32 @@ class Coordinator(Protocol):
         ...
 
     def spend(
-        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+        self,
+        provider: str,
+        limit: Limit,
+        *,
+        n: int = 1,
+        lane: Lane = Lane.INTERACTIVE,
+        max_wait: float,
+        leave: int = 0,
     ) -> Grant:
         """Take `n` requests from a provider's budget, in one atomic step (GCRA at 95 % of the rate).
 
         A slot is taken only if the wait for it is at most `max_wait` seconds. Lower lanes leave part of the
-        burst to the lanes before them.
+        burst to the lanes before them. With `leave`, so many requests of the daily quota stay untouched.
         """
-        ...
-
-    def slow_down(self, provider: str) -> None:
-        """Halve the rate of `provider` (to no less than a 16th); requests granted from now on regain it."""
         ...
 
     def quota_left(self, provider: str, limit: Limit) -> int | None:
         """Requests that are left of today's (UTC) quota; None where `limit` has none."""
         ...
 
-    def pause(self, provider: str, until: float, reason: str) -> None:
-        """Send nothing to `provider` before `until`; never shortens a longer pause."""
+    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
+        """Send nothing to `provider` before `until`; never shortens a longer pause.
+
+        With `slower`, also halve its rate (to no less than a 16th) unless a pause is in force, in the same
+        step; requests granted from then on regain it.
+        """
         ...
 
     def paused(self, provider: str) -> Pause | None:
@@ -311,6 +318,8 @@ class Call(msgspec.Struct, frozen=True):
 
     A provider may bring more.
     """
+    leave: int = 0
+    """Requests of the provider's daily quota that are to be left: what a fallback may not touch."""
 
 
 class Fetched(msgspec.Struct):

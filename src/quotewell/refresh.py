@@ -44,8 +44,8 @@ _OFTEN = 3.0
 _SHARE = 0.5
 """Of each provider's rate."""
 _LONGEST_PERIOD = 900.0
-_LISTED_FOR = 600.0
-"""Seconds after which it is looked again what facets of the symbols there are."""
+_LISTED_FOR = 20
+"""Periods after which it is looked again what facets of the symbols there are."""
 _LATER_FACETS = ("history",)
 """What only the end of a session makes old: to ask before it would be in vain."""
 
@@ -245,7 +245,11 @@ class Refresher:
         """What is due, in the order of `symbols`."""
         if now >= self._known_until or symbols != self._symbols:
             known = self._tickers.stored([(symbol, facet) for symbol in symbols for facet in FACETS])
-            self._known, self._symbols, self._known_until = list(known), symbols, now + _LISTED_FOR
+            self._known, self._symbols, self._known_until = (
+                list(known),
+                symbols,
+                now + _LISTED_FOR * self._period,
+            )
         # Nearly all are in memory, and fresh: only the others are worth a look at the persistent level.
         found = self._tickers.stored(self._tickers.growing_old(self._known, self._period))
         due = []

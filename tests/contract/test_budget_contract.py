@@ -130,11 +130,17 @@ def test_threads_share_one_budget(coordinator: Coordinator) -> None:
 # ------------------------------------------------------------------------------------- slower after a 429
 
 
+def slow_down(coordinator: Coordinator, clock: ManualClock) -> None:
+    """What a 429 does, and the pause that it brings."""
+    coordinator.pause("yahoo", clock.now() + 1.0, "HTTP 429", slower=True)
+    coordinator.resume("yahoo")
+
+
 def test_after_a_429_the_rate_is_halved_and_regained_by_requests(
     coordinator: Coordinator, clock: ManualClock
 ) -> None:
     waits(coordinator, 5)
-    coordinator.slow_down("yahoo")
+    slow_down(coordinator, clock)
     first = waits(coordinator, 1)[0]
     assert first == near(2 * INTERVAL)
     gaps = []
@@ -147,11 +153,19 @@ def test_after_a_429_the_rate_is_halved_and_regained_by_requests(
     assert coordinator.spend("fmp", LIMIT, n=6, max_wait=math.inf).wait == near(INTERVAL), "another provider"
 
 
-def test_the_rate_falls_to_a_sixteenth_at_most(coordinator: Coordinator) -> None:
+def test_the_rate_falls_to_a_sixteenth_at_most(coordinator: Coordinator, clock: ManualClock) -> None:
     waits(coordinator, 5)
     for _ in range(9):
-        coordinator.slow_down("yahoo")
+        slow_down(coordinator, clock)
     assert waits(coordinator, 1) == near([16 * INTERVAL])
+
+
+def test_a_429_during_a_pause_is_the_same_event(coordinator: Coordinator, clock: ManualClock) -> None:
+    waits(coordinator, 5)
+    for seconds in (30.0, 40.0, 10.0):
+        coordinator.pause("yahoo", clock.now() + seconds, "HTTP 429", slower=True)
+    coordinator.resume("yahoo")
+    assert waits(coordinator, 1) == near([2 * INTERVAL])
 
 
 # ----------------------------------------------------------------------------------- quota that is left
@@ -164,6 +178,12 @@ def test_what_is_left_of_a_quota(coordinator: Coordinator, clock: ManualClock) -
     assert coordinator.quota_left("fmp", limit) == 3
     assert coordinator.quota_left("yahoo", limit) == 10
     assert coordinator.quota_left("fmp", Limit(1.0, 1)) is None
+    spared = coordinator.spend("fmp", limit, max_wait=0.0, leave=3)
+    assert (spared.failure, spared.refused) == (
+        "quota", "the daily quota of 10 requests is spent, but for 3 that are spared",
+    )  # fmt: skip
+    assert coordinator.spend("fmp", limit, max_wait=0.0, leave=2).refused is None
+    assert coordinator.quota_left("fmp", limit) == 2
     clock.advance(DAY / 2)
     assert coordinator.quota_left("fmp", limit) == 10
 

@@ -49,7 +49,7 @@ class Status(IntEnum):
 
 
 class Engine(Protocol):
-    """What `quotewell.analytics.european` and `quotewell.analytics.american` both offer."""
+    """What `quotewell.analytics.european` and `quotewell.analytics.american.American` both offer."""
 
     def value(self, contracts: Contracts, volatility: Floats) -> Floats:
         """Price per share."""

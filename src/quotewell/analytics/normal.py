@@ -1,7 +1,10 @@
 """The normal distribution for arrays, to machine precision and without scipy (whose import costs 0.5 s).
 
-Source: W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of
+Sources: W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of
 Computation 23 (1969), 631-637: one rational approximation on each of |x| ≤ 0.46875, ≤ 4 and above.
+J. F. Hart et al., "Computer Approximations" (1968), function 5666, as printed in West, "Better
+approximations to cumulative normal functions", Wilmott (2005): one for all of the distribution function,
+without a branch and so several times as fast on arrays, of less relative precision above 2.
 """
 
 from __future__ import annotations
@@ -69,17 +72,46 @@ _LARGE = (
         2.33520497626869185e-3,
     ),
 )
+_MILLS = (
+    (
+        3.52624965998911e-02,
+        7.00383064443688e-01,
+        6.37396220353165e00,
+        3.39128660783830e01,
+        1.12079291497871e02,
+        2.21213596169931e02,
+        2.20206867912376e02,
+    ),
+    (
+        8.83883476483184e-02,
+        1.75566716318264e00,
+        1.60641775792070e01,
+        8.67807322029461e01,
+        2.96564248779674e02,
+        6.37333633378831e02,
+        7.93826512519948e02,
+        4.40413735824752e02,
+    ),
+)
+_MILLS_LIMIT = 2.0
+_NOTHING_BEYOND = 56.0  # exp(-56²/2) is 0, and the formulas need finite numbers
 
 
 def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Floats) -> Floats:
     above, below = coefficients
-    numerator = np.full_like(x, above[0])
-    for coefficient in above[1:]:
-        numerator = numerator * x + coefficient
-    denominator = np.full_like(x, below[0])
-    for coefficient in below[1:]:
-        denominator = denominator * x + coefficient
-    return numerator / denominator
+    out = _polynomial(above, x)
+    out /= _polynomial(below, x)
+    return out
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
+    """Horner's rule, in place."""
+    out = x * coefficients[0]
+    for coefficient in coefficients[1:-1]:
+        out += coefficient
+        out *= x
+    out += coefficients[-1]
+    return out
 
 
 def _exp_minus_square(x: Floats) -> Floats:
@@ -120,18 +152,45 @@ def erfcx(x: Floats) -> Floats:
 
 def cdf(x: Floats) -> Floats:
     """Standard normal distribution function, for any shape; the tail keeps its relative precision."""
-    z = np.asarray(x, dtype=np.float64) * -_SQRT_HALF
-    magnitude = np.abs(z)
-    out = np.full_like(z, np.nan)
-    near = magnitude <= 0.46875
-    out[near] = 0.5 - 0.5 * _erf_near_zero(z[near])
-    far = magnitude > 0.46875
-    y = np.minimum(magnitude[far], 40.0)  # exp(-40²) is 0; the splitting needs a finite number
-    tail = 0.5 * _exp_minus_square(y) * _scaled_tail(y)
-    out[far] = np.where(z[far] < 0.0, 1.0 - tail, tail)
+    x = np.asarray(x, dtype=np.float64)
+    magnitude = np.asarray(np.minimum(np.abs(x), _NOTHING_BEYOND))
+    tail = np.asarray(_tail(magnitude))
+    far = magnitude > _MILLS_LIMIT
+    if far.any():
+        y = _SQRT_HALF * magnitude[far]
+        tail[far] = 0.5 * _exp_minus_square(y) * _scaled_tail(y)
+    return _completed(tail, x)
+
+
+def absolute_cdf(x: Floats) -> Floats:
+    """Standard normal distribution function of an array, within 3e-16, at half the cost of `cdf`.
+
+    Far in the tail only that absolute error holds, not a relative one.
+    """
+    magnitude = np.abs(x)
+    return _completed(_tail(np.minimum(magnitude, _NOTHING_BEYOND, out=magnitude)), x)
+
+
+def _completed(tail: Floats, x: Floats) -> Floats:
+    """The distribution function at x from that at -abs(x)."""
+    out = (x > 0.0).astype(np.float64)
+    out -= tail
+    return np.abs(out, out=out)
+
+
+def _tail(y: Floats) -> Floats:
+    """The distribution function at -y, for y ≥ 0, with relative precision up to `_MILLS_LIMIT`."""
+    out = np.square(y)
+    out *= -0.5
+    np.exp(out, out=out)
+    out *= _ratio(_MILLS, y)
     return out
 
 
 def pdf(x: Floats) -> Floats:
     """Standard normal density, for any shape."""
-    return np.asarray(_INVERSE_SQRT_TWO_PI * np.exp(-0.5 * np.square(x)))
+    out = np.asarray(np.square(x))
+    out *= -0.5
+    np.exp(out, out=out)
+    out *= _INVERSE_SQRT_TWO_PI
+    return out

@@ -1,6 +1,14 @@
-"""The binomial tree under `quotewell.analytics.american`: one step size, many contracts at once.
+"""The premium for early exercise on a binomial tree, for contracts that have no single boundary.
 
-Nodes are rows and contracts columns, so that every step is a handful of whole-array operations.
+The tree stands on the forward: u, d = exp((r - q)·Δt ± v) with v = volatility·√Δt, so that the probability
+1 / (1 + e^v) is one for every volatility. Two refinements:
+
+- the last step is a Black-Scholes value, and two step sizes are extrapolated: BBSR of Broadie and
+  Detemple, "American option valuation", Review of Financial Studies 9 (1996), 1211-1250;
+- the tree gives only the difference to its own European value (control variate, Hull and White 1988).
+
+It is the continuation value that is extrapolated; exercise at this moment has a kink that the extrapolation
+must not see. Nodes are rows and contracts columns, so that every step is a handful of whole-array operations.
 """
 
 from __future__ import annotations
@@ -11,20 +19,46 @@ from quotewell.analytics import european
 from quotewell.analytics.arrays import Floats
 from quotewell.analytics.contracts import Contracts
 
+STEPS = 256
+"""Steps of the finer tree; the other has half as many."""
+
+WIDE_STEPS = 768
+"""The same where volatility·√T is above `WIDE`, so that nodes do not lie too far apart."""
+
+WIDE = 1.5
+"""Volatility until expiry: 150 % over a year, or 75 % over four."""
+
+_CHUNK = 128  # contracts at a time: about 1 MB of nodes, whatever the size of the book
+_FARTHEST = 300.0  # of ln(node/spot): what lies beyond has no weight, and must stay a number
 _BESIDE_STRIKE = 6  # nodes, 2 deviations apart, within which the last step is not yet its limit
 
 
-def tree_premium(contracts: Contracts, volatility: Floats, steps: int) -> Floats:
-    """American minus European continuation value, delta and gamma, all on the same tree.
+def premium(contracts: Contracts, volatility: Floats, refinement: int = 1) -> Floats:
+    """Value, delta and gamma of the right to exercise before expiry but not now.
 
     Args:
         contracts: The contracts, with positive spot.
         volatility: Positive, a fraction a year.
-        steps: Steps to expiry, at least 4.
+        refinement: How many times as many steps as usual.
 
     Returns:
-        Shape (3, contracts): value, delta, gamma per share. Exercise at this very moment is left out.
+        Shape (3, contracts), per share.
     """
+    out = np.empty((3, volatility.size))
+    chunk = max(1, _CHUNK // refinement)
+    wide = volatility * contracts.root_years > WIDE
+    for steps, rows in ((STEPS, np.flatnonzero(~wide)), (WIDE_STEPS, np.flatnonzero(wide))):
+        for start in range(0, rows.size, chunk):
+            some = rows[start : start + chunk]
+            part, deviation = contracts.take(some), volatility[some]
+            counts = steps * refinement, steps * refinement // 2
+            fine, coarse = (_of_steps(part, deviation, count) for count in counts)
+            out[:, some] = 2.0 * fine - coarse
+    return out
+
+
+def _of_steps(contracts: Contracts, volatility: Floats, steps: int) -> Floats:
+    """American minus European value, delta and gamma on one tree; exercise now is left out."""
     sign, spot, strike, years, rate, dividend_yield = contracts
     dt = years / steps
     spread = volatility * np.sqrt(dt)
@@ -32,7 +66,8 @@ def tree_premium(contracts: Contracts, volatility: Floats, steps: int) -> Floats
     one_step = np.exp(-rate * dt)
     to_up, to_down = up * one_step, (1.0 - up) * one_step
     drift = np.exp(np.arange(steps)[:, np.newaxis] * (rate - dividend_yield) * dt)
-    levels = sign * spot * np.exp(np.arange(1 - steps, steps)[:, np.newaxis] * spread)
+    exponents = np.arange(1 - steps, steps)[:, np.newaxis] * spread
+    levels = sign * spot * np.exp(np.clip(exponents, -_FARTHEST, _FARTHEST))
     signed_strike = sign * strike
 
     def exercise(step: int, out: Floats) -> Floats:

@@ -27,7 +27,7 @@ import msgspec
 from quotewell.errors import UsageError
 from quotewell.protocols import Grant, Lane, Limit, Pause
 
-__all__ = ["Budget", "paused", "pausing", "quota_left", "rebased", "resuming", "slowed", "spending"]
+__all__ = ["Budget", "paused", "pausing", "quota_left", "rebased", "resuming", "spending"]
 
 _SHARE = 0.95
 """Of the limit; the provider's clock and the network's delays are not ours."""
@@ -56,7 +56,7 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 def spending(
-    budget: Budget, limit: Limit, *, n: int, lane: Lane, now: float, max_wait: float
+    budget: Budget, limit: Limit, *, n: int, lane: Lane, now: float, max_wait: float, leave: int = 0
 ) -> tuple[Budget, Grant]:
     """Take `n` requests, or nothing at all.
 
@@ -67,6 +67,7 @@ def spending(
         lane: Who is asking.
         now: Wall time.
         max_wait: The longest wait, in seconds, that the caller accepts.
+        leave: Requests of the daily quota that are to be left.
 
     Returns:
         The new budget, and the wait or the reason for the refusal.
@@ -85,8 +86,9 @@ def spending(
 
     today = _day(now)
     day, spent = (budget.day, budget.spent) if budget.day >= today else (today, 0)
-    if limit.per_day and spent + n > limit.per_day:
-        reason = f"the daily quota of {limit.per_day} requests is spent"
+    if limit.per_day and spent + n > limit.per_day - leave:
+        rest = f", but for {leave} that are spared" if leave else ""
+        reason = f"the daily quota of {limit.per_day} requests is spent{rest}"
         return budget, Grant(0.0, reason, (day + 1) * _DAY, failure="quota")
 
     interval = 1.0 / (_SHARE * limit.rate * budget.share)
@@ -103,12 +105,11 @@ def spending(
     return taken, Grant(wait)
 
 
-def slowed(budget: Budget, now: float) -> Budget:
-    """The budget after a 429: half the rate, but never less than a 16th of the limit's.
+def _slowed(budget: Budget, now: float) -> Budget:
+    """Half the rate, but never less than a 16th of the limit's.
 
     What was sent lately counts at the slower rate, too, or its burst would be there again.
     """
-    budget = rebased(budget, now)
     share = max(budget.share / 2.0, _SLOWEST)
     owed = max(budget.next_at - now, 0.0) * budget.share / share
     return msgspec.structs.replace(budget, seen=now, next_at=now + owed, share=share)
@@ -139,9 +140,19 @@ def rebased(budget: Budget, now: float) -> Budget:
     )
 
 
-def pausing(budget: Budget, *, until: float, reason: str, now: float) -> Budget:
-    """Begin a pause; a longer one that is in force stays."""
+def pausing(budget: Budget, *, until: float, reason: str, now: float, slower: bool = False) -> Budget:
+    """Begin a pause; a longer one that is in force stays.
+
+    Args:
+        budget: What has been spent so far.
+        until: When it ends, epoch seconds.
+        reason: Why.
+        now: Wall time.
+        slower: Whether to halve the rate, too, unless a pause is in force: then it was halved for that.
+    """
     budget = rebased(budget, now)
+    if slower and now >= budget.paused_until:
+        budget = _slowed(budget, now)
     if until <= budget.paused_until:
         return budget
     return msgspec.structs.replace(budget, seen=now, paused_until=until, pause_reason=reason)

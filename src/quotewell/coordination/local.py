@@ -16,7 +16,6 @@ from quotewell.coordination.budget import (
     quota_left,
     rebased,
     resuming,
-    slowed,
     spending,
 )
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
@@ -78,7 +77,14 @@ class LocalCoordinator:
                     del self._leases[key]
 
     def spend(
-        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+        self,
+        provider: str,
+        limit: Limit,
+        *,
+        n: int = 1,
+        lane: Lane = Lane.INTERACTIVE,
+        max_wait: float,
+        leave: int = 0,
     ) -> Grant:
         """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
         with self._lock:
@@ -89,25 +95,23 @@ class LocalCoordinator:
                 lane=lane,
                 now=self._clock.now(),
                 max_wait=max_wait,
+                leave=leave,
             )
             self._budgets[provider] = budget
             return grant
-
-    def slow_down(self, provider: str) -> None:
-        """See `protocols.Coordinator`."""
-        with self._lock:
-            self._budgets[provider] = slowed(self._budgets.get(provider, Budget()), self._clock.now())
 
     def quota_left(self, provider: str, limit: Limit) -> int | None:
         """See `protocols.Coordinator`."""
         with self._lock:
             return quota_left(self._budgets.get(provider, Budget()), limit, self._clock.now())
 
-    def pause(self, provider: str, until: float, reason: str) -> None:
+    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
         """See `protocols.Coordinator`."""
         with self._lock:
             budget = self._budgets.get(provider, Budget())
-            self._budgets[provider] = pausing(budget, until=until, reason=reason, now=self._clock.now())
+            self._budgets[provider] = pausing(
+                budget, until=until, reason=reason, now=self._clock.now(), slower=slower
+            )
 
     def paused(self, provider: str) -> Pause | None:
         """See `protocols.Coordinator`."""

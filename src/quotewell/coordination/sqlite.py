@@ -25,7 +25,6 @@ from quotewell.coordination.budget import (
     quota_left,
     rebased,
     resuming,
-    slowed,
     spending,
 )
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
@@ -119,26 +118,34 @@ class SqliteCoordinator:
     # ------------------------------------------------------------------------------------------ budgets
 
     def spend(
-        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+        self,
+        provider: str,
+        limit: Limit,
+        *,
+        n: int = 1,
+        lane: Lane = Lane.INTERACTIVE,
+        max_wait: float,
+        leave: int = 0,
     ) -> Grant:
         """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
         return self._step(
             provider,
-            lambda budget, now: spending(budget, limit, n=n, lane=lane, now=now, max_wait=max_wait),
+            lambda budget, now: spending(
+                budget, limit, n=n, lane=lane, now=now, max_wait=max_wait, leave=leave
+            ),
         )
-
-    def slow_down(self, provider: str) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(provider, lambda budget, now: (slowed(budget, now), None))
 
     def quota_left(self, provider: str, limit: Limit) -> int | None:
         """See `protocols.Coordinator`."""
         budget = self._file.read(lambda connection: _read_budget(connection, provider))
         return quota_left(budget, limit, self._clock.now())
 
-    def pause(self, provider: str, until: float, reason: str) -> None:
+    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
         """See `protocols.Coordinator`."""
-        self._step(provider, lambda budget, now: (pausing(budget, until=until, reason=reason, now=now), None))
+        self._step(
+            provider,
+            lambda budget, now: (pausing(budget, until=until, reason=reason, now=now, slower=slower), None),
+        )
 
     def paused(self, provider: str) -> Pause | None:
         """See `protocols.Coordinator`."""

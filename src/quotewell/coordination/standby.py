@@ -71,26 +71,31 @@ class StandbyCoordinator:
         self._ask(lambda coordinator: coordinator.release(keys, token))
 
     def spend(
-        self, provider: str, limit: Limit, *, n: int = 1, lane: Lane = Lane.INTERACTIVE, max_wait: float
+        self,
+        provider: str,
+        limit: Limit,
+        *,
+        n: int = 1,
+        lane: Lane = Lane.INTERACTIVE,
+        max_wait: float,
+        leave: int = 0,
     ) -> Grant:
         """See `protocols.Coordinator`."""
         return self._ask(
-            lambda coordinator: coordinator.spend(provider, limit, n=n, lane=lane, max_wait=max_wait)
+            lambda coordinator: coordinator.spend(
+                provider, limit, n=n, lane=lane, max_wait=max_wait, leave=leave
+            )
         )
-
-    def slow_down(self, provider: str) -> None:
-        """See `protocols.Coordinator`; the side that is not asked now begins at the full rate."""
-        self._ask(lambda coordinator: coordinator.slow_down(provider))
 
     def quota_left(self, provider: str, limit: Limit) -> int | None:
         """See `protocols.Coordinator`."""
         return self._ask(lambda coordinator: coordinator.quota_left(provider, limit))
 
-    def pause(self, provider: str, until: float, reason: str) -> None:
+    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
         """See `protocols.Coordinator`."""
-        self._own.pause(provider, until, reason)
+        self._own.pause(provider, until, reason, slower=slower)
         self._paused.add(provider)
-        self._ask(lambda coordinator: coordinator.pause(provider, until, reason))
+        self._ask(lambda coordinator: coordinator.pause(provider, until, reason, slower=slower))
 
     def paused(self, provider: str) -> Pause | None:
         """See `protocols.Coordinator`."""

@@ -43,6 +43,14 @@ class _Answer(NamedTuple):
     body: bytes
 
 
+class _Turn(NamedTuple):
+    """How a request takes its turn; arguments of `Transport.send`."""
+
+    lane: Lane
+    deadline: float
+    leave: int
+
+
 class FmpProvider:
     """Asks Financial Modeling Prep; thread-safe.
 
@@ -116,10 +124,11 @@ class FmpProvider:
         """
         fetched = Fetched()
         asked = tuple(symbol for symbol in call.symbols if kind(symbol) == "security")
+        turn = _Turn(lane, deadline, call.leave)
         if call.endpoint.name == _BATCH_QUOTE.name:
-            errors = self._batch_quote(asked, fetched, lane, deadline) if asked else {}
+            errors = self._batch_quote(asked, fetched, turn) if asked else {}
         else:
-            errors = self._profiles(asked, fetched, lane, deadline)
+            errors = self._profiles(asked, fetched, turn)
         for need in call.needs - fetched.found.keys():
             symbol, facet = need
             error = errors.get(symbol)
@@ -146,14 +155,14 @@ class FmpProvider:
         self.requests = requests
 
     def _profiles(
-        self, symbols: Sequence[str], fetched: Fetched, lane: Lane, deadline: float
+        self, symbols: Sequence[str], fetched: Fetched, turn: _Turn
     ) -> dict[str, ProviderError | None]:
         """Ask symbol by symbol; what went wrong with each, None for an unknown one."""
         errors: dict[str, ProviderError | None] = {}
         for symbol in symbols:
             parse = partial(parse_profile, symbol=symbol)
             try:
-                found = self._ask("profile", {"symbol": symbol}, parse, lane, deadline)
+                found = self._ask("profile", {"symbol": symbol}, parse, turn)
             except StatusError as error:
                 if error.status != _NOT_IN_PLAN:
                     raise
@@ -166,12 +175,12 @@ class FmpProvider:
         return errors
 
     def _batch_quote(
-        self, symbols: Sequence[str], fetched: Fetched, lane: Lane, deadline: float
+        self, symbols: Sequence[str], fetched: Fetched, turn: _Turn
     ) -> dict[str, ProviderError | None]:
         """Ask for many at once; what went wrong with those that were refused."""
 
         def ask(piece: tuple[str, ...]) -> dict[str, Quote]:
-            return self._ask("batch-quote", {"symbols": ",".join(piece)}, parse_batch_quote, lane, deadline)
+            return self._ask("batch-quote", {"symbols": ",".join(piece)}, parse_batch_quote, turn)
 
         try:
             halved = ask_in_halves(symbols, ask)
@@ -193,8 +202,7 @@ class FmpProvider:
         path: str,
         parameters: Mapping[str, str],
         parse: Callable[..., ParsedT],
-        lane: Lane,
-        deadline: float,
+        turn: _Turn,
     ) -> ParsedT:
         """What a good answer says; a broken connection is tried once more."""
 
@@ -202,9 +210,9 @@ class FmpProvider:
             return self._send(f"{self._base_url}/{path}", parameters, timeouts)
 
         try:
-            answer = self._transport.send(attempt, lane=lane, deadline=deadline)
+            answer = self._transport.send(attempt, **turn._asdict())
         except ConnectionBrokenError:
-            answer = self._transport.send(attempt, lane=lane, deadline=deadline)
+            answer = self._transport.send(attempt, **turn._asdict())
         status = answer.status_code
         # One symbol outside the plan refuses a whole batch, as a server's error does: halving finds it.
         self._transport.raise_for_status(status, "", failure="server" if status == _NOT_IN_PLAN else None)

@@ -212,6 +212,7 @@ class Transport:
         lane: Lane,
         deadline: float,
         handshake: bool = False,
+        leave: int = 0,
     ) -> AnswerT:
         """Wait for a turn and send one request.
 
@@ -220,6 +221,7 @@ class Transport:
             lane: Who is asking, for the rate budget.
             deadline: Monotonic seconds by which the answer is needed.
             handshake: Whether it only prepares data requests; counted apart.
+            leave: Requests of the daily quota that are to be left.
 
         Returns:
             The answer, unless it is a rate limit.
@@ -229,7 +231,7 @@ class Transport:
                 `timeout` when the deadline passes first; `rate_limited` for a 429, and for a 503 that names a
                 time to wait. Whatever `attempt` raises.
         """
-        self._take_token(lane, deadline)
+        self._take_token(lane, deadline, leave)
         if not self._slots.take(deadline):
             raise self.late()
         try:
@@ -263,11 +265,9 @@ class Transport:
                 return self._refusal("rate_limited", reason, running.until)
             length = self._next_pause() if wait is None else wait
             said = f"{reason}, {'paused' if wait is None else 'Retry-After'} {length:.0f} s"
-            self._coordinator.pause(self.provider, now + length, said)
+            self._coordinator.pause(self.provider, now + length, said, slower=True)
             if wait is None:
                 self._coordinator.pause(self._backoff, now + length + _BACKOFF_MEMORY, f"{length:.0f}")
-            if running is None:
-                self._coordinator.slow_down(self.provider)
         until = now + length if running is None else max(now + length, running.until)
         return self._refusal("rate_limited", said, until)
 
@@ -319,11 +319,11 @@ class Transport:
             previous = float(remembered.reason)
         return pause_length(previous)
 
-    def _take_token(self, lane: Lane, deadline: float) -> None:
+    def _take_token(self, lane: Lane, deadline: float, leave: int) -> None:
         left = deadline - self._clock.monotonic()
         if left <= 0.0:
             raise self.late()
-        grant = self._coordinator.spend(self.provider, self._limit, lane=lane, max_wait=left)
+        grant = self._coordinator.spend(self.provider, self._limit, lane=lane, max_wait=left, leave=leave)
         if grant.refused is not None:
             raise self._refusal(grant.failure, grant.refused, grant.retry_at)
         if grant.wait > 0.0:
