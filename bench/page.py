@@ -94,14 +94,14 @@ folder. Peers get their fastest form:
 
 ## Against yfinance
 
-Price, beta and name of a portfolio, from a simulated Yahoo whose every answer takes 10 ms longer than it would.
-No rate limit is kept to; beside the seconds stands what Yahoo's of two a second would make of the requests. One
-run; yfinance {yfinance}, its cookie asked for once.
+Price, beta and name of a portfolio, from a simulated Yahoo whose every answer takes 10 ms longer than it
+would. No rate limit is kept to; beside the seconds stands what Yahoo's of two a second would make of the
+requests. One run; yfinance {yfinance}, its cookie asked for once.
 
 {compared}
 
 `Ticker.info` asks three times for each ticker; its beta is Yahoo's own, of a window that it does not tell.
-`download` asks twice for each of which it does not know the time zone, and brings prices alone. quotewell asks
-for fifty quotes a request and for the closes of twenty, computes betas with their window and standard error,
-and finds all of it again the next time, in any process.
+`download` asks twice for each of which it does not know the time zone, and brings prices alone. quotewell
+asks for fifty quotes a request and for the closes of twenty, computes betas with their window and standard
+error, and finds all of it again the next time, in any process.
 """
