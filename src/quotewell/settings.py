@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     benchmark: str = "^GSPC"
     beta: Literal["computed", "provider"] = "computed"
     base_currency: str = "USD"
+    overrides: Path | None = None
+    """A file of prices, betas and more that the user knows better (docs/overrides.md)."""
     calendars: Literal["exchange", "plain"] = "exchange"
     """Sessions of every exchange with its holidays and half days, or New York's weekdays alone."""
 
@@ -104,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
         marks = {name: _WITHHELD for name in _SECRETS if (getattr(self, name) or "") not in _HARMLESS}
         folders = {
             name: folder.expanduser().absolute()
-            for name in ("cache_dir", "files_dir")
+            for name in ("cache_dir", "files_dir", "overrides")
             if (folder := getattr(self, name)) is not None
         }
         return msgspec.structs.replace(self, **marks, **folders)

@@ -27,6 +27,10 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
         dividend_yield: Yield (fraction a year) for underlyings whose own is not known.
         beta: Beta for underlyings whose own is not known.
         deliverables: What adjusted option roots deliver, by root (`SPY7`).
+        prices: The user's own prices by symbol, per share in the symbol's currency, in place of all others.
+        betas: The user's own betas by underlying, likewise.
+        dividend_yields: The user's own yields by underlying, fractions a year, likewise.
+        cash_like: Securities that count as cash: valued at their price, without exposure.
     """
 
     base_currency: str = "USD"
@@ -35,3 +39,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     dividend_yield: float | None = None
     beta: float | None = None
     deliverables: Mapping[str, Deliverable] = {}
+    prices: Mapping[str, float] = {}
+    betas: Mapping[str, float] = {}
+    dividend_yields: Mapping[str, float] = {}
+    cash_like: frozenset[str] = frozenset()

@@ -122,6 +122,19 @@ def _of_book(file: ImportedFile, columns: Columns) -> Iterator[Problem]:
                 message=f"the {what} of {int(rows.sum())} option rows is unknown and taken as 0 "
                 f"({', '.join(names)}); give one with {option}",
             )
+    for flag, what in (
+        (Flag.OVERRIDE_PRICE, "price"),
+        (Flag.OVERRIDE_BETA, "beta"),
+        (Flag.OVERRIDE_DIVIDEND, "dividend yield"),
+        (Flag.OVERRIDE_DELIVERABLE, "deliverable"),
+    ):
+        own = columns.symbols(columns.has(flag))
+        if own:
+            yield Problem(
+                kind="override",
+                subject=", ".join(own),
+                message=f"the {what} of {len(own)} symbols is your own: {', '.join(own)}",
+            )
     stale = columns.symbols(columns.has(Flag.STALE))
     if stale:
         yield Problem(

@@ -49,6 +49,11 @@ class Flag(IntFlag):
     ASSIGNMENT = 1 << 28
     """Short, in the money, and its holder would gain by exercising before expiry."""
     STALE_BETA = 1 << 29
+    OVERRIDE_PRICE = 1 << 30
+    """The price is the user's own; so the others by their names."""
+    OVERRIDE_BETA = 1 << 31
+    OVERRIDE_DIVIDEND = 1 << 32
+    OVERRIDE_DELIVERABLE = 1 << 33
 
 
 REASONS = {

@@ -76,6 +76,8 @@ def risk_of(symbol: str, snapshot: Snapshot, basis: Basis) -> Risk | None:
 
 def beta_of(symbol: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]:
     """Beta against the benchmark, whose own is 1; NaN where neither the market nor the user says."""
+    if symbol in basis.betas:
+        return basis.betas[symbol], Flag.OVERRIDE_BETA
     if symbol == basis.benchmark:
         return 1.0, Flag(0)
     risk = risk_of(symbol, snapshot, basis)
@@ -89,6 +91,8 @@ def beta_of(symbol: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]
 
 def dividend_yield_of(underlying: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]:
     """Continuous dividend yield, fraction a year; an index's is that of a fund on it."""
+    if underlying in basis.dividend_yields:
+        return basis.dividend_yields[underlying], Flag.OVERRIDE_DIVIDEND
     symbol = yield_symbol(underlying)
     reading = snapshot.dividends.get(symbol)
     if reading is not None and reading.usable and reading.record is not None:

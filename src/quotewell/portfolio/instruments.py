@@ -15,7 +15,7 @@ from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.inputs import NAN, beta_of, is_split_between, is_stale, spot_of
 from quotewell.portfolio.needs import Entry
 from quotewell.portfolio.positions import OptionPosition, PendingActivity, StockPosition
-from quotewell.portfolio.reported import LEVEL
+from quotewell.portfolio.reported import LEVEL, OVERRIDE
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import Option
 
@@ -62,7 +62,9 @@ def find_instruments(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis)
     """Find the distinct instruments of a book and price them."""
     keys: dict[tuple[int, str], int] = {}
     index = np.fromiter(
-        (keys.setdefault(_key(entry, snapshot), len(keys)) for entry in entries), np.int64, len(entries)
+        (keys.setdefault(_key(entry, snapshot, basis), len(keys)) for entry in entries),
+        np.int64,
+        len(entries),
     )
     options: dict[int, Option] = {}
     for row, entry in zip(index.tolist(), entries, strict=True):
@@ -71,8 +73,11 @@ def find_instruments(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis)
     kind = np.array([kind for kind, _ in keys], dtype=np.int64)
     names, underlying = _underlyings(keys, options)
     found = _empty(index, kind, names, underlying)
+    symbols = [symbol for _, symbol in keys]
+    cash_like = np.array([kind == CASH and bool(symbol) for kind, symbol in keys], dtype=bool)
     _add_unit_priced(found)
-    _add_securities(found, [symbol for _, symbol in keys], snapshot)
+    _add_securities(found, symbols, snapshot, (found.kind == STOCK) | cash_like)
+    found.delta[cash_like] = 0.0
     _add_contracts(found, options, price_contracts(list(options.values()), snapshot, basis))
     unvalued = (found.flags & _UNVALUED) != 0
     for column in (found.price, found.spot, found.delta):
@@ -81,10 +86,13 @@ def find_instruments(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis)
     return found
 
 
-def _key(entry: Entry, snapshot: Snapshot) -> tuple[int, str]:
+def _key(entry: Entry, snapshot: Snapshot, basis: Basis) -> tuple[int, str]:
+    """Kind and symbol; all cash is one instrument, but securities that count as cash have prices."""
     if isinstance(entry, PendingActivity):
         return PENDING, ""
     kind = KINDS.index(entry.kind)
+    if isinstance(entry, StockPosition) and entry.symbol in basis.cash_like:
+        return CASH, entry.symbol
     if isinstance(entry, StockPosition) and _is_money_market(entry.symbol, snapshot):
         kind = CASH
     return kind, "" if kind == CASH else entry.symbol
@@ -134,12 +142,13 @@ def _add_unit_priced(found: Instruments) -> None:
     found.beta[rows] = 0.0
 
 
-def _add_securities(found: Instruments, symbols: Sequence[str], snapshot: Snapshot) -> None:
+def _add_securities(found: Instruments, symbols: Sequence[str], snapshot: Snapshot, rows: Bools) -> None:
     """Stocks and funds: a price, delta 1."""
-    for row in np.flatnonzero(found.kind == STOCK).tolist():
+    for row in np.flatnonzero(rows).tolist():
         symbol = symbols[row]
         found.shares[row] = found.multiplier[row] = found.delta[row] = 1.0
         mark = spot_of(symbol, snapshot)
+        found.price[row] = found.spot[row] = NAN
         if mark is None:
             found.flags[row] |= int(Flag.NO_PRICE)
             continue
@@ -152,6 +161,8 @@ def _add_securities(found: Instruments, symbols: Sequence[str], snapshot: Snapsh
             found.flags[row] |= int(Flag.STALE)
         if candidates.best.level == LEVEL:
             found.flags[row] |= int(Flag.REPORTED)
+        if candidates.best.level == OVERRIDE:
+            found.flags[row] = found.flags[row] & ~int(Flag.CORPORATE_ACTION) | int(Flag.OVERRIDE_PRICE)
 
 
 def _add_contracts(found: Instruments, options: dict[int, Option], table: ContractTable) -> None:

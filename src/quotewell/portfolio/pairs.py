@@ -23,7 +23,7 @@ from quotewell.portfolio.inputs import (
 )
 from quotewell.portfolio.marks import Mark, is_matched, last_mark, option_marks
 from quotewell.portfolio.needs import is_expired, valuation_day
-from quotewell.portfolio.reported import LEVEL, Candidates
+from quotewell.portfolio.reported import LEVEL, OVERRIDE, Candidates
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import Option
 
@@ -78,6 +78,8 @@ def terms_of(option: Option, snapshot: Snapshot, basis: Basis) -> ContractTerms:
     terms.deliverable = basis.deliverables.get(option.root) if option.adjusted else _STANDARD
     if terms.deliverable is None:
         terms.flags |= Flag.DELIVERABLE_UNKNOWN
+    elif option.adjusted:
+        terms.flags |= Flag.OVERRIDE_DELIVERABLE
     if option.style is None:
         terms.flags |= Flag.STYLE_UNKNOWN
     if best is None or found is None:
@@ -130,6 +132,8 @@ def _best(found: Candidates | None) -> Mark | None:
 
 def _price_flags(found: Candidates) -> Flag:
     flags = Flag.STALE if is_stale(found.best) else Flag(0)
+    if found.best.level == OVERRIDE:
+        flags |= Flag.OVERRIDE_PRICE
     return flags | Flag.REPORTED if found.best.level == LEVEL else flags
 
 
@@ -149,7 +153,7 @@ def _matched_pair(option: Candidates | None, underlying: Candidates | None) -> t
 
 
 def _is_newer(spot: Mark, pair_spot: Mark) -> bool:
-    if spot.time is None or pair_spot.time is None:
+    if spot.source == OVERRIDE or spot.time is None or pair_spot.time is None:
         return spot.price != pair_spot.price
     return spot.time > pair_spot.time
 

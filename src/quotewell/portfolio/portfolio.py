@@ -92,6 +92,7 @@ class Portfolio:
             broker=file.broker,
             as_of=self.as_of,
             at=at,
+            prices=self.basis.prices,
             together=None if offline else self._fetch_together,
         )
         """What the positions ask: the ticker source, with the file's prices laid over it."""

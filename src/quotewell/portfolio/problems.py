@@ -25,6 +25,7 @@ ProblemKind = Literal[
     "no_price",
     "no_quantity",
     "no_underlying_price",
+    "override",
     "rejected",
     "stale",
     "style_unknown",

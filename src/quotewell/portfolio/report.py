@@ -172,6 +172,8 @@ def _oldest(as_of: float, symbol: str, at: float | None) -> OldestPrice:
 
 
 def _method(symbol: str, risk: Risk | None, basis: Basis) -> str:
+    if symbol in basis.betas:
+        return "override"
     if symbol == basis.benchmark:
         return "identity"
     return "given" if risk is None else risk.method or "stated"

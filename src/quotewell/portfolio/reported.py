@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
@@ -23,10 +23,12 @@ from quotewell.records import (
 )
 from quotewell.symbols import minor_unit
 
-__all__ = ["LEVEL", "Candidates", "ReportedPrices"]
+__all__ = ["LEVEL", "OVERRIDE", "Candidates", "ReportedPrices"]
 
 LEVEL = "reported"
 """What a reading says of a price that is the file's."""
+OVERRIDE = "override"
+"""What it says of one that the user has given in its place."""
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ class ReportedPrices:
         broker: What the prices' source is called.
         as_of: When the file's prices were the market's; None if unknown.
         at: The valuation instant; None is the service's own.
+        prices: The user's own prices, which answer instead of all others, fresh at any instant.
         together: Told what is about to be read, so that what a whole book needs can be had in one go.
     """
 
@@ -64,11 +67,13 @@ class ReportedPrices:
         broker: str,
         as_of: float | None,
         at: float | None = None,
+        prices: Mapping[str, float] | None = None,
         together: Callable[[Collection[Need]], None] | None = None,
     ) -> None:
         self.service = service
         self._at = at
         self._together = together
+        self._prices = prices or {}
         self._quotes = _reported_quotes(positions, broker, as_of, service.now())
 
     def now(self) -> float:
@@ -90,6 +95,16 @@ class ReportedPrices:
         readings = self.service.quotes(asked)
         now = self.now()
         return {symbol: self._choose(readings[symbol], self._quotes.get(symbol), now) for symbol in asked}
+
+    def own_prices(self) -> dict[str, Candidates]:
+        """The user's own prices, of symbols that no market may know; nobody is asked."""
+        now = self.now()
+        return {
+            symbol: Candidates(
+                self._own(symbol, self._quotes.get(symbol), now), None, self._quotes.get(symbol)
+            )
+            for symbol in self._prices
+        }
 
     def profiles(self, symbols: Iterable[str]) -> dict[str, Reading[Profile]]:
         """Names and types by symbol, the service's."""
@@ -117,12 +132,23 @@ class ReportedPrices:
             service = None
         if reported is not None and is_later(reported, now):
             reported = None
+        if reading.symbol in self._prices:
+            return Candidates(self._own(reading.symbol, service or reported, now), service, reported)
         if reported is not None and (service is None or _replaces(reported, service, reading.freshness)):
             chosen = Reading(reported.symbol, reported, _freshness(reported, now), LEVEL, reading.failure)
             return Candidates(chosen, service, reported)
         if service is None and reading.record is not None:
             reading = Reading(reading.symbol, None, Freshness.NONE, "", reading.failure)
         return Candidates(reading, service, reported)
+
+    def _own(self, symbol: str, known: Quote | None, now: float) -> Reading[Quote]:
+        """The user's own price, in the currency in which others quote the symbol."""
+        currency = None if known is None else known.currency
+        price = self._prices[symbol]
+        quote = Quote(
+            symbol=symbol, source=OVERRIDE, as_of=now, fetched_at=now, last=price, currency=currency
+        )
+        return Reading(symbol, quote, Freshness.FRESH, OVERRIDE)
 
 
 def _reported_quotes(

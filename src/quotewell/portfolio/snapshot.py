@@ -57,6 +57,8 @@ def take(source: TickerSource, needs: Iterable[Need], base_currency: str, *, dat
     for symbol, facet in wanted:
         asked.setdefault(facet, []).append(symbol)
     candidates = _candidates(source, asked.get("quote", []))
+    if isinstance(source, ReportedPrices):
+        candidates = source.own_prices() | candidates
     currencies = {
         quote.currency for found in candidates.values() for quote in _quotes(found) if quote.currency
     }

@@ -156,7 +156,7 @@ class BetaState(_Part, frozen=True, kw_only=True):
     known: int
     needed: int
     by_method: dict[str, int]
-    """`ols_daily`, `ols_weekly`, `stated`, `identity`, and `given` for the user's own."""
+    """`ols_daily`, `ols_weekly`, `stated`, `identity`, `given` for all that have none, `override`."""
     share_by_method: dict[str, float]
     """How much of the absolute beta-adjusted exposure, leg by leg, rests on each; a fraction."""
     returns: int | None

@@ -15,7 +15,7 @@ from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.inputs import NAN, currency_of, fx_rate
 from quotewell.portfolio.instruments import Instruments, find_instruments
 from quotewell.portfolio.needs import Entry
-from quotewell.portfolio.positions import CashPosition, PendingActivity, Position
+from quotewell.portfolio.positions import CashPosition, PendingActivity, Position, StockPosition
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import minor_unit
 
@@ -110,7 +110,11 @@ def _said(
         is_reported = code in (CASH, PENDING, UNKNOWN) or found.flags[instrument] & int(Flag.REPORTED)
         fx = reported_fx if is_reported and entry.fx_rate is not None else rate(priced_in or stated)
         quantity = _quantity(entry, code, unit)
-        price = entry.price if isinstance(entry, Position) and code not in (CASH, PENDING) else None
+        is_cash_like = isinstance(entry, StockPosition) and entry.symbol in basis.cash_like
+        if isinstance(entry, Position) and is_cash_like:
+            quantity = entry.quantity
+        has_price = is_cash_like or code not in (CASH, PENDING)
+        price = entry.price if isinstance(entry, Position) and has_price else None
         columns[:, row] = (
             NAN if quantity is None else quantity,
             NAN if price is None else price * unit,

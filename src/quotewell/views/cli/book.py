@@ -31,6 +31,7 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
     from quotewell.asof import AsOfSource  # noqa: PLC0415  `--help` needs none of these
     from quotewell.portfolio.basis import Basis  # noqa: PLC0415
     from quotewell.portfolio.importers import read_positions  # noqa: PLC0415
+    from quotewell.portfolio.overrides import Overrides, load_overrides  # noqa: PLC0415
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
 
     instant = instant_of(options.as_of)
@@ -39,6 +40,8 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
         raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
     with open_service(options) as tickers:
         settings = tickers.settings
+        overrides = Overrides() if settings.overrides is None else load_overrides(settings.overrides)
+        overrides.rename(file)
         if instant is not None and instant > tickers.now():
             raise UsageError(
                 f"--as-of {options.as_of}: that day's close is still to come", hint="leave it out for now"
@@ -47,12 +50,15 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
         book = Portfolio(
             file,
             tickers if at is None else AsOfSource(tickers, at),
-            basis=Basis(
-                base_currency=settings.base_currency,
-                benchmark=settings.benchmark,
-                rates=dict(options.rate),
-                dividend_yield=options.dividend_yield,
-                beta=options.assume_beta,
+            basis=overrides.applied(
+                Basis(
+                    base_currency=settings.base_currency,
+                    benchmark=settings.benchmark,
+                    rates=dict(options.rate),
+                    dividend_yield=options.dividend_yield,
+                    beta=options.assume_beta,
+                    cash_like=options.cash_like or frozenset(),
+                )
             ),
             at=at,
             offline=settings.offline,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quotewell.errors import SymbolError
@@ -75,6 +76,12 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
         help="interest rate as a fraction (0.043), where none is known; for one currency with CUR=",
     )
     parser.add_argument(
+        "--overrides", metavar="FILE", type=Path, help="a TOML file of prices, betas and more of one's own"
+    )
+    parser.add_argument(
+        "--cash-like", metavar="SYMBOL,…", type=_symbols, help="securities that count as cash, like SGOV,BIL"
+    )
+    parser.add_argument(
         "--dividend-yield", metavar="X", type=_fraction, help="yield as a fraction, where none is known"
     )
 
@@ -88,6 +95,7 @@ def open_service(options: Namespace) -> TickerService:
         "offline": True if options.offline else None,
         "benchmark": getattr(options, "benchmark", None),
         "beta": getattr(options, "beta", None),
+        "overrides": getattr(options, "overrides", None),
     }
     settings = load_settings(arguments)
     return connect(load_settings({**arguments, "soft_timeout": settings.command_timeout}))
@@ -116,6 +124,10 @@ def symbol(text: str) -> str:
         return normalise(text)
     except SymbolError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _symbols(text: str) -> frozenset[str]:
+    return frozenset(symbol(part) for part in text.split(",") if part.strip())
 
 
 def _date(text: str) -> dt.date:

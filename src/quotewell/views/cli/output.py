@@ -12,7 +12,7 @@ __all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "pr
 
 _REPLACEMENTS = {
     "−": "-", "·": "|", "…": ".", "×": "x", "≥": " ", "±": "+", "✓": "v", "β": "b", "│": "|",
-    "█": "#", "▌": "#", "▐": "#", "–": "-",
+    "✎": "*", "█": "#", "▌": "#", "▐": "#", "–": "-",
 }  # fmt: skip
 """One character each, so that columns stay columns."""
 _ERRORS = "quotewell.replace"

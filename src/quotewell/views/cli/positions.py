@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["add", "run"]
 
 _KINDS = ("stock", "option", "cash", "pending", "unknown")
-_NOT_MISSING = frozenset(
-    ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
-) | {"given_dividend", "given_beta", "proxy_dividend", "reported", "assignment"}
+_NOT_MISSING = (
+    frozenset(
+        ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
+    )
+    | {"given_dividend", "given_beta", "proxy_dividend", "reported", "assignment"}
+    | {f"override_{what}" for what in ("price", "beta", "dividend", "deliverable")}
+)
 """Flags of a row in which nothing is missing, stale or disputed."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["add", "complete", "print_report", "run"]
 
 _NOT_MISSING = frozenset(
-    ("as_of_unknown", "assumed_dividend", "assumed_rate", "expires_today", "ignored_columns")
+    ("as_of_unknown", "assumed_dividend", "assumed_rate", "expires_today", "ignored_columns", "override")
 )
 """Problems of a report in which no figure is missing, stale, disputed or rejected."""
 

@@ -20,7 +20,7 @@ _SYMBOL_WIDTH = 28
 _SHORTEST_NOTE = 12
 _SHOWN_BY_MARKERS = frozenset(
     ("stale", "stale_beta", "reported", "assumed_rate", "assumed_dividend", "estimated", "model", "no_beta")
-) | {"given_beta", "given_rate", "given_dividend", "proxy_dividend"}
+) | {"given_beta", "given_rate", "given_dividend", "proxy_dividend", "override_price", "override_beta"}
 """Flags that a marker beside a figure, or its absence, already shows."""
 
 
@@ -119,7 +119,7 @@ def _instrument_cells(row: ValuedRow, unit: Unit) -> list[Text]:
     return [
         cell(number(row.quantity, 0 if whole else 4)),
         cell(number(row.price, 2)),
-        cell("~" if "stale" in row.flags else "", "yellow"),
+        cell("✎" if "override_price" in row.flags else "~" if "stale" in row.flags else "", "yellow"),
         unit.amount(row.value),
     ]
 
@@ -136,9 +136,24 @@ def _market_cells(row: ValuedRow, unit: Unit) -> list[Text]:
         cell(assumed + estimated, "yellow"),
         unit.amount(row.exposure),
         cell(number(row.beta, 2)),
-        cell("!" if "given_beta" in flags else "~" if "stale_beta" in flags else "", "yellow"),
+        cell(
+            "✎"
+            if "override_beta" in flags
+            else "!"
+            if "given_beta" in flags
+            else "~"
+            if "stale_beta" in flags
+            else "",
+            "yellow",
+        ),
         unit.amount(row.beta_adjusted),
     ]
+
+
+def _beta_marker(flags: set[str]) -> str:
+    """Whose the beta is, or that it is old; the first that applies."""
+    markers = (("override_beta", "✎"), ("given_beta", "!"), ("stale_beta", "~"))
+    return next((marker for flag, marker in markers if flag in flags), "")
 
 
 def _note(row: ValuedRow) -> str:

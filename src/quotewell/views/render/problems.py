@@ -36,6 +36,7 @@ _LABELS: dict[ProblemKind, str] = {
     "assumed_rate": "interest rate unknown",
     "assumed_dividend": "dividend unknown",
     "expires_today": "expires today",
+    "override": "your own figures",
     "ignored_columns": "columns not read",
 }
 """In the order of how much they matter."""

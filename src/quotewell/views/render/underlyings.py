@@ -86,8 +86,8 @@ def _name(row: UnderlyingRow) -> Text:
 
 def _beta_markers(row: UnderlyingRow) -> Text:
     text = ""
-    if row.beta_method == "given":
-        text += "!"
+    if row.beta_method in ("given", "override"):
+        text += "!" if row.beta_method == "given" else "✎"
     if row.beta_stale or row.beta_method == "stated":
         text += "~"
     is_weak = row.beta_r_squared is not None and row.beta_r_squared < _WEAK_FIT
