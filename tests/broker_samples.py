@@ -31,6 +31,23 @@ class Sample(msgspec.Struct):
     """What the rows themselves say of it."""
 
 
+def _flex(  # one argument a column that differs
+    currency: str, asset: str, symbol: str, exchange: str, quantity: str, price: str, value: str
+) -> str:
+    cells = (
+        "U1",
+        currency,
+        "1" if currency == "USD" else "1.1",
+        asset,
+        symbol,
+        "",
+        exchange,
+        "1",
+        "20250508",
+    )
+    return ",".join(f'"{cell}"' for cell in (*cells, quantity, price, value, "1", "Long", "SUMMARY"))
+
+
 SAMPLES = [
     Sample(
         broker="Fidelity",
@@ -204,6 +221,48 @@ SAMPLES = [
             "": [",,,,,,,,,,"],
         },
         bad="5WX1,AMZN,Equity,{},,,,,1,1,1",
+    ),
+    Sample(
+        broker="Interactive Brokers",
+        header='"ClientAccountID","CurrencyPrimary","FXRateToBase","AssetClass","Symbol","Description",'
+        '"ListingExchange","Multiplier","ReportDate","Quantity","MarkPrice","PositionValue","CostBasisMoney",'
+        '"Side","LevelOfDetail"',
+        rows={
+            "stock": [
+                _flex("USD", "STK", "BRK B", "NYSE", "10", "500", "5000"),
+                _flex("GBP", "STK", "VOD", "LSE", "-100", "0.725", "-72.5"),
+                _flex("HKD", "STK", "700", "SEHK", "100", "480", "48000"),
+            ],
+            "option": [_flex("USD", "OPT", "BBWI  251121P00022500", "CBOE", "-2", "1.5", "-300")],
+            "cash": [_flex("USD", "CASH", "EUR", "", "250", "1", "250")],
+            "unknown": [_flex("USD", "BOND", "T 4 1/4 11/15/34", "", "1000", "99.5", "995")],
+            "rejected": [
+                _flex("USD", "STK", "NVDA", "NASDAQ", "abc", "1", "1"),
+                _flex("EUR", "STK", "XYZ", "", "1", "1", "1"),
+                _flex("USD", "FUT", "ESM5", "CME", "1", "5000", ""),
+            ],
+        },
+        bad=_flex("USD", "STK", "AMZN", "NASDAQ", "{}", "1", "1"),
+        as_of=close_of(dt.date(2025, 5, 8)),
+    ),
+    Sample(
+        broker="Interactive Brokers statement",
+        header="Open Positions,Header,DataDiscriminator,Asset Category,Currency,Symbol,Quantity,Mult,"
+        "Cost Price,Cost Basis,Close Price,Value,Unrealized P/L,Code",
+        rows={
+            "stock": [
+                "Open Positions,Data,Summary,Stocks,USD,AMZN,10,1,150,1500,193.1,1931,431,",
+                "Open Positions,Data,Summary,Stocks,GBP,VOD,-100,1,0.7,-70,0.725,-72.5,-2.5,",
+            ],
+            "option": ["Open Positions,Data,Summary,Options,USD,SPY 31MAR25 570 C,-1,100,5,-500,4,-400,100,"],
+            "unknown": ["Open Positions,Data,Summary,Bonds,USD,T 4 1/4 11/15/34,1000,1,99,990,99.5,995,5,"],
+            "rejected": ["Open Positions,Data,Summary,Stocks,USD,NVDA,abc,1,1,1,1,1,0,"],
+            "": [
+                "Open Positions,Data,Lot,Stocks,USD,AMZN,10,,150,1500,193.1,1931,431,",
+                "Open Positions,Total,,Stocks,USD,,,,,1430,,1858.5,428.5,",
+            ],
+        },
+        bad="Open Positions,Data,Summary,Stocks,USD,AMZN,{},1,1,1,1,1,0,",
     ),
     Sample(
         broker="plain",

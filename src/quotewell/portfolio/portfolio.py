@@ -79,6 +79,9 @@ class Portfolio:
         self.as_of = at if file.as_of is None else file.as_of
         """When the file's prices were the market's, as far as known."""
         self._fetched_at = -math.inf
+        if file.base_currency not in (None, self.basis.base_currency):
+            for entry in self._entries:  # rates to another currency than that of this report
+                entry.fx_rate = None
         self.requests = 0
         """Requests that `prefetch` has cost so far."""
         if offline is None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from quotewell.errors import ImportFailed
+from quotewell.portfolio.importers.activity import Activity
 from quotewell.portfolio.importers.columns import Columns, lists_transactions
 from quotewell.portfolio.importers.dates import as_of_in_name
 from quotewell.portfolio.importers.etrade import ETrade
 from quotewell.portfolio.importers.fidelity import Fidelity
+from quotewell.portfolio.importers.flex import Flex
 from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
 from quotewell.portfolio.importers.plain import Plain
@@ -50,6 +52,8 @@ IMPORTERS: tuple[Importer, ...] = (
     ETrade(),
     Merrill(),
     Tastytrade(),
+    Flex(),
+    Activity(),
     Plain(),  # last: it recognises whatever has a symbol and a quantity
 )
 

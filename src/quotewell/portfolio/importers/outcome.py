@@ -36,6 +36,8 @@ class ImportedFile(msgspec.Struct, kw_only=True):
     pending: list[PendingActivity] = []
     rejected: list[RejectedRow] = []
     delimiter: str = ","
+    base_currency: str | None = None
+    """What the file's own exchange rates lead to; None if it does not say."""
     as_of: float | None = None
     """When the file's prices were the market's, epoch seconds; None if neither content nor name tells."""
     stated_totals: dict[str, float] = {}

@@ -1,0 +1,157 @@
+"""Interactive Brokers' Flex queries of open positions, with all columns or few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from quotewell.errors import SymbolError
+from quotewell.portfolio.importers.columns import Columns, find_columns, key
+from quotewell.portfolio.importers.dates import as_of_in_text
+from quotewell.portfolio.importers.instruments import position_of
+from quotewell.portfolio.importers.listings import listed_symbol
+from quotewell.portfolio.importers.outcome import ImportedFile, RowError
+from quotewell.portfolio.importers.table import Row
+from quotewell.portfolio.importers.tables import cost_of, read_rows, reported
+from quotewell.portfolio.positions import Position
+from quotewell.symbols import Option, parse_option
+
+__all__ = ["Flex", "position_of_class"]
+
+_HEADINGS = {
+    "account": ("clientaccountid", "client account id", "accountid"),
+    "account_name": ("accountalias", "account alias"),
+    "symbol": ("symbol",),
+    "description": ("description",),
+    "quantity": ("quantity", "position"),
+    "price": ("markprice", "mark price"),
+    "value": ("positionvalue", "position value"),
+    "cost_basis": ("costbasismoney", "cost basis money"),
+    "average_cost": ("costbasisprice", "cost basis price", "openprice"),
+    "currency": ("currencyprimary", "currency primary", "currency"),
+    "fx_rate": ("fxratetobase", "fx rate to base"),
+    "asset": ("assetclass", "asset class"),
+    "underlying": ("underlyingsymbol", "underlying symbol"),
+    "strike": ("strike",),
+    "expiry": ("expiry", "expiration"),
+    "right": ("put/call",),
+    "date": ("reportdate", "report date"),
+    "level": ("levelofdetail", "level of detail"),
+    "exchange": ("listingexchange", "listing exchange"),
+    "leg": ("side",),
+}
+_REQUIRED = ("symbol", "quantity")
+_OWN = frozenset(
+    ("clientaccountid", "currencyprimary", "fxratetobase", "assetclass", "underlyingsymbol", "levelofdetail")
+) | {"listingexchange", "markprice", "positionvalue", "costbasismoney", "costbasisprice", "put/call"}
+"""Headings that only a Flex query has."""
+_STOCKS = frozenset(("", "STK", "FUND", "ETF"))
+_OPTIONS = frozenset(("OPT",))
+_CASH = "CASH"
+
+
+class Flex:
+    """Reads Flex queries; rows of lots repeat those of summaries, and count only where there are none."""
+
+    broker = "Interactive Brokers"
+
+    def recognise(self, rows: Sequence[Row]) -> Columns | None:
+        """Find the header by `Symbol`, `Quantity` and two headings that only Flex queries have."""
+        columns = find_columns(rows, _HEADINGS, _REQUIRED)
+        if columns is None or len(_OWN.intersection(map(key, columns.header.cells))) < 2:
+            return None
+        return columns
+
+    def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
+        """Sort all rows into positions and rejected rows."""
+        all_rows = list(rows)
+        levels = {columns.text(row, "level").upper() for row in all_rows[1:]}
+        file.base_currency = _base_currency(columns, all_rows)
+
+        def entry(columns: Columns, row: Row) -> Position | None:
+            level = columns.text(row, "level").upper()
+            if level == "LOT" and "SUMMARY" in levels:
+                return None
+            dated = as_of_in_text(_iso(columns.text(row, "date")))
+            if dated is not None:
+                file.as_of = dated if file.as_of is None else max(file.as_of, dated)
+            return _position(columns, row)
+
+        read_rows(columns, all_rows, file, entry)
+
+
+def position_of_class(
+    columns: Columns, row: Row, asset: str, *, currency: str, exchange: str, contract: Option | None
+) -> Position:
+    """The position of a row of Interactive Brokers'.
+
+    Args:
+        columns: The columns of the row.
+        row: The row.
+        asset: `STK`, `OPT`, `CASH`, or another class, which is not priced.
+        currency: Of price, value and cost.
+        exchange: The listing exchange's code; empty if unknown.
+        contract: An option's, where cells besides the symbol name it.
+
+    Raises:
+        RowError: With the reason.
+    """
+    said = reported(columns, row, currency or None)
+    if asset == _CASH:
+        code = columns.text(row, "symbol").partition(".")[0]
+        if len(code) == 3 and code.isalpha() and code.isupper():
+            said["currency"] = code
+        return position_of(said, "cash")
+    if asset in _OPTIONS:
+        if contract is None:
+            raise RowError(f"{said['raw_symbol'].strip()[:40]}: no option that can be read")
+        return position_of(said, contract=contract)
+    if asset not in _STOCKS:
+        if said["value"] is None:
+            raise RowError(f"{asset} is not supported, and the row has no value")
+        return position_of(said, "unknown")
+    position = position_of(said)
+    if position.kind == "stock":
+        position.symbol = _canonical(listed_symbol(said["raw_symbol"], exchange, currency))
+    return position
+
+
+def _position(columns: Columns, row: Row) -> Position:
+    symbol = columns.text(row, "symbol")
+    asset = columns.text(row, "asset").upper()
+    contract = parse_option(symbol)
+    if contract is None and columns.text(row, "right"):
+        year, month, day = [*_iso(columns.text(row, "expiry")).split("-"), "", "", ""][:3]
+        underlying, strike, right = (columns.text(row, name) for name in ("underlying", "strike", "right"))
+        contract = parse_option(f"{underlying} {month}/{day}/{year} {strike} {right}")
+    if not asset and contract is not None:
+        asset = "OPT"
+    currency = columns.text(row, "currency") or "USD"
+    position = position_of_class(
+        columns, row, asset, currency=currency, exchange=columns.text(row, "exchange"), contract=contract
+    )
+    if position.cost_basis is None:
+        position.cost_basis = cost_of(position, columns.amount(row, "average_cost"))
+    position.fx_rate = columns.amount(row, "fx_rate")
+    return position
+
+
+def _iso(date: str) -> str:
+    """`20250508` as `2025-05-08`; any other text as it is."""
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdecimal() else date
+
+
+def _base_currency(columns: Columns, rows: Sequence[Row]) -> str | None:
+    """The currency whose rate to base is 1; None if no row tells."""
+    if "fx_rate" not in columns.index:
+        return None
+    ones = {columns.text(row, "currency") for row in rows if columns.text(row, "fx_rate") in ("1", "1.0")}
+    return ones.pop() if len(ones) == 1 else None
+
+
+def _canonical(symbol: str) -> str:
+    from quotewell.symbols import normalise  # noqa: PLC0415  used here alone
+
+    try:
+        return normalise(symbol)
+    except SymbolError as error:
+        raise RowError(str(error)) from error
