@@ -57,7 +57,7 @@ def _of_file(file: ImportedFile, *, as_of_known: bool) -> Iterator[Problem]:
             kind="rejected",
             subject=row.text[:40],
             line=row.line,
-            message=f"{file.path}:{row.line}: {row.reason}; the row is in no sum",
+            message=f"{row.file or file.path}:{row.line}: {row.reason}; the row is in no sum",
         )
 
 
@@ -66,7 +66,8 @@ def _of_rows(file: ImportedFile, columns: Columns) -> Iterator[Problem]:
     for row in np.flatnonzero(columns.flags).tolist():
         flags = Flag(int(columns.flags[row]))
         symbol, line = columns.symbol(row), columns.entries[row].line
-        where = file.path if line is None else f"{file.path}:{line}"
+        path = columns.entries[row].file or file.path
+        where = path if line is None else f"{path}:{line}"
         first = next((flag for flag in REASONS if flag in flags and flag in _ROW_KINDS), None)
         if first is not None:
             kind, what = _ROW_KINDS[first]

@@ -51,6 +51,8 @@ class _Entry(msgspec.Struct, kw_only=True, dict=True):
         currency: Currency of `price`, `value` and `cost_basis`, case-sensitive (`GBp`); None if not said.
         fx_rate: The broker's own exchange rate, base units per unit of `currency`; None if not said.
         line: Line of the file, counted from 1.
+        file: Which file, where a book is of several.
+        as_of: When the row's figures were the market's, where that is not the whole book's day.
     """
 
     kind: ClassVar[PositionKind]
@@ -62,6 +64,8 @@ class _Entry(msgspec.Struct, kw_only=True, dict=True):
     currency: str | None = None
     fx_rate: float | None = None
     line: int | None = None
+    file: str | None = None
+    as_of: float | None = None
 
     def bind(self, source: TickerSource | None, basis: Basis | None = None, *, dated: bool = True) -> None:
         """Ask `source` from now on; what is bound is neither compared, printed, copied nor serialised.

@@ -29,6 +29,7 @@ ProblemKind = Literal[
     "rejected",
     "stale",
     "style_unknown",
+    "superseded",
     "unknown_instrument",
 ]
 

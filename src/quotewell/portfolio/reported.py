@@ -157,7 +157,7 @@ def _reported_quotes(
     """The file's prices in major units; of a symbol that several rows price, the first row's."""
     quotes: dict[str, Quote] = {}
     for position in positions:
-        price = position.price
+        price, said_at = position.price, as_of if position.as_of is None else position.as_of
         if price is None or price < 0.0 or position.symbol in quotes:
             continue
         # An option may be worth nothing; a stock at 0 is one without a price.
@@ -166,8 +166,8 @@ def _reported_quotes(
             quotes[position.symbol] = Quote(
                 symbol=position.symbol,
                 source=broker,
-                as_of=as_of,
-                fetched_at=read_at if as_of is None else as_of,
+                as_of=said_at,
+                fetched_at=read_at if said_at is None else said_at,
                 last=price * unit,
                 currency=currency,
             )

@@ -16,6 +16,7 @@ from quotewell.portfolio.importers.dates import as_of_in_name
 from quotewell.portfolio.importers.etrade import ETrade
 from quotewell.portfolio.importers.fidelity import Fidelity
 from quotewell.portfolio.importers.flex import Flex
+from quotewell.portfolio.importers.merging import merged
 from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
 from quotewell.portfolio.importers.plain import Plain
@@ -25,7 +26,7 @@ from quotewell.portfolio.importers.tastytrade import Tastytrade
 from quotewell.portfolio.importers.vanguard import Vanguard
 from quotewell.portfolio.problems import Problem
 
-__all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_positions"]
+__all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_files", "read_positions"]
 
 _HEADER_WITHIN = 100
 """A header stands in the first rows; what has none there is no table of positions."""
@@ -56,6 +57,18 @@ IMPORTERS: tuple[Importer, ...] = (
     Activity(),
     Plain(),  # last: it recognises whatever has a symbol and a quantity
 )
+
+
+def read_files(sources: Sequence[str | Path]) -> ImportedFile:
+    """Read several files as one book; see `merging.merged`.
+
+    Args:
+        sources: Paths, at least one.
+
+    Raises:
+        ImportFailed: One of them cannot be read, or an account would be counted twice.
+    """
+    return merged([read_positions(source) for source in sources])
 
 
 def read_positions(source: str | Path | bytes | BinaryIO, name: str | None = None) -> ImportedFile:

@@ -24,6 +24,8 @@ class RejectedRow(msgspec.Struct, frozen=True):
     text: str
     """The row as it stands in the file, cut to 200 characters."""
     reason: str
+    file: str | None = None
+    """Which file, where a book is of several."""
 
 
 class ImportedFile(msgspec.Struct, kw_only=True):

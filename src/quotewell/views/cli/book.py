@@ -20,7 +20,7 @@ __all__ = ["fetched", "open_book", "summarise"]
 
 @contextlib.contextmanager
 def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
-    """Read `options.file`, open the service, and fetch what the book needs unless offline.
+    """Read the files of `options.file`, open the service, and fetch what the book needs unless offline.
 
     With `--as-of` everything is of that day's close; offline without it, of the day of the file.
 
@@ -30,12 +30,12 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
     """
     from quotewell.asof import AsOfSource  # noqa: PLC0415  `--help` needs none of these
     from quotewell.portfolio.basis import Basis  # noqa: PLC0415
-    from quotewell.portfolio.importers import read_positions  # noqa: PLC0415
+    from quotewell.portfolio.importers import read_files  # noqa: PLC0415
     from quotewell.portfolio.overrides import Overrides, load_overrides  # noqa: PLC0415
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
 
     instant = instant_of(options.as_of)
-    file = read_positions(options.file)
+    file = read_files(options.file)
     if not file.rows:
         raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
     with open_service(options) as tickers:

@@ -13,7 +13,7 @@ _UNASKED = ("type", "account", "flag", "min_value", "min_exposure", "sort")
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("position", help="all legs of one underlying, netted")
-    parser.add_argument("file", metavar="FILE", help="a broker's export, or a table symbol,quantity,…")
+    parser.add_argument("file", metavar="FILE", nargs=1, help="a broker's export, or a table of one's own")
     parser.add_argument("underlying", metavar="SYMBOL", type=symbol)
     add_valuation(parser)
     add_common(parser)

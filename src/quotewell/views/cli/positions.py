@@ -32,7 +32,12 @@ _NOT_MISSING = (
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("positions", help="every row of a broker's file, valued")
-    parser.add_argument("file", metavar="FILE", help="a broker's export, or a table symbol,quantity,…")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="+",
+        help="brokers' exports, or tables symbol,quantity,…: one book",
+    )
     parser.add_argument("--type", choices=_KINDS, help="only rows of this kind")
     parser.add_argument("--account", metavar="NAME", help="only rows of this account")
     parser.add_argument(

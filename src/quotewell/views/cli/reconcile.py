@@ -14,7 +14,12 @@ __all__ = ["add", "run"]
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("reconcile", help="compare a broker's file with its own total and with ours")
-    parser.add_argument("file", metavar="FILE", help="a broker's export, or a table symbol,quantity,…")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="+",
+        help="brokers' exports, or tables symbol,quantity,…: one book",
+    )
     parser.add_argument("--all", action="store_true", help="every row that differs, not only the largest")
     add_valuation(parser)
     add_common(parser)

@@ -28,7 +28,12 @@ _NAME_WIDTH = 40
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("summary", help="value, exposure and what-if of a broker's file")
-    parser.add_argument("file", metavar="FILE", help="a broker's export, or a table symbol,quantity,…")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="+",
+        help="brokers' exports, or tables symbol,quantity,…: one book",
+    )
     add_valuation(parser)
     add_common(parser)
     parser.set_defaults(run=run)
@@ -41,11 +46,12 @@ def run(options: Namespace) -> int:
     if options.json:
         print_json(summary)
     else:
+        files = _named(options.file[0]) if len(options.file) == 1 else "FILE…"
         largest = next((row.underlying for row in summary.by_underlying), None)
         print_report(
             summary,
             [
-                f"quotewell positions {_named(options.file)} --sort exposure:desc",
+                f"quotewell positions {files} --sort exposure:desc",
                 *([f"quotewell explain {largest}"] if largest else []),
                 "--json for programs",
             ],

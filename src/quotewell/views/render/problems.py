@@ -38,6 +38,7 @@ _LABELS: dict[ProblemKind, str] = {
     "expires_today": "expires today",
     "override": "your own figures",
     "ignored_columns": "columns not read",
+    "superseded": "older files",
 }
 """In the order of how much they matter."""
 _REMEDIES: dict[ProblemKind, str] = {
