@@ -23,6 +23,7 @@ _ROUTES = (
     ("spark", r"/v7/finance/spark"),
     ("chart", r"/v8/finance/chart/(?P<symbol>[^/]+)"),
     ("quote_summary", r"/v10/finance/quoteSummary/(?P<symbol>[^/]+)"),
+    ("timeseries", r"/ws/fundamentals-timeseries/v1/finance/timeseries/(?P<symbol>[^/]+)"),
     ("fmp/profile", r"/stable/profile"),
     ("fmp/quote", r"/stable/quote"),
     ("fmp/batch-quote", r"/stable/batch-quote"),
@@ -30,7 +31,6 @@ _ROUTES = (
 )
 _COOKIE = "A3=simulated"
 _SPARK_SYMBOLS = 20
-_FAR_PAST = -1e11
 
 _FMP_ANSWERS: dict[str, Callable[[Sequence[Listing]], list[dict[str, Any]]]] = {
     "fmp/profile": fmp_wire.profile_answer,
@@ -125,12 +125,17 @@ class Endpoints:
             return _json(200, yahoo_wire.quote_answer(listings, fields))
         if request.endpoint == "spark":
             return self._spark_answer(request, listings)
+        if request.endpoint == "timeseries":
+            types = request.query.get("type", "").split(",")
+            return _json(200, yahoo_wire.timeseries_answer(request.symbols[0], types))
         if not listings:
             return _json(404, yahoo_wire.not_found(request.endpoint, ",".join(request.symbols)))
         if request.endpoint == "quote_summary":
             return _json(200, yahoo_wire.summary_answer(listings[0]))
-        start = float(request.query.get("period1", _FAR_PAST))
-        end = float(request.query.get("period2", self.market.now()))
+        now = self.market.now()
+        earliest = yahoo_wire.range_start(request.query.get("range", "max"), now)
+        start = float(request.query.get("period1", earliest))
+        end = float(request.query.get("period2", now))
         return _json(200, yahoo_wire.chart_answer(listings[0], start, end))
 
     def _spark_answer(self, request: Request, listings: Sequence[Listing]) -> Reply:
