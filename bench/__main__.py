@@ -14,14 +14,15 @@ from bench.commands import commands
 from bench.crossing import crossing
 from bench.footprint import footprint
 from bench.hot import hot
-from bench.measure import Row
+from bench.measure import Comparison, Row
 from bench.options import options
-from bench.page import page, table
+from bench.page import page, tables
+from bench.providers import providers
 from bench.stale import stale
 from bench.writing import writing
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-_BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+_BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "hot": hot,
     "cold": cold,
     "writing": writing,
@@ -31,6 +32,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "books": books,
     "commands": commands,
     "options": options,
+    "providers": providers,
 }
 
 
@@ -40,15 +42,15 @@ def main() -> None:
     unknown = set(chosen) - _BENCHES.keys()
     if unknown:
         raise SystemExit(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(_BENCHES)}")
-    rows: list[Row] = []
+    lines: list[Row | Comparison] = []
     for name in chosen or _BENCHES:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            rows += _BENCHES[name](Path(folder))
+            lines += _BENCHES[name](Path(folder))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    print(table(rows))
+    print(tables(lines))
     if not chosen:
-        _PAGE.write_text(page(rows), encoding="utf-8")
+        _PAGE.write_text(page(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     tickers: int
     way: str
-    found: str
-    """How many of what it brings."""
+    found: tuple[int, int, int]
+    """How many prices, betas and names it brought."""
     requests: int
     """With nothing kept from before."""
     seconds: tuple[float, ...]

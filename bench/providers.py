@@ -1,18 +1,19 @@
-"""Price, beta and name of many tickers: requests and seconds of yfinance's own ways and of the ticker service.
+"""Price, beta and name of many tickers: requests and seconds of yfinance's own ways and of our service.
 
 All ask the same simulated Yahoo. Each run is a process of its own, `python -m bench.providers WAY FOLDER URL
-COUNT`, which keeps in FOLDER what it keeps, and prints what it has found and the seconds from the question to all
-figures; opening, and importing yfinance and pandas, are not counted.
+COUNT`, which keeps in FOLDER what it keeps, and prints the seconds from the question to all figures and how
+many it has found; opening, and importing yfinance and pandas, are not counted.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -36,18 +37,14 @@ _HANDSHAKE = 2
 _NO_LIMIT = 1_000_000
 _COOKIE_HOST = "fc.yahoo.com"
 
-
-class _Found(msgspec.Struct):
-    """What one process has got, and in which time."""
-
-    seconds: float
-    prices: int
-    betas: int
-    names: int
+_Counted = TypeVar("_Counted", int, tuple[int, int, int])
+_Figures = tuple[int, int, int]
+"""How many prices, betas and names."""
 
 
 class _Run(msgspec.Struct):
-    found: _Found
+    seconds: float
+    found: _Figures
     requests: int
 
 
@@ -74,13 +71,14 @@ def _rows(ours: Comparison, info: Comparison) -> Iterator[Row]:
         at_most=float(_HANDSHAKE + quotes + histories),
         unit="",
     )
-    yield Row(
-        measure="the same again in another process",
-        against="",
-        values=(float(ours.requests_again),),
-        at_most=0.0,
-        unit="",
-    )
+    if ours.requests_again is not None:
+        yield Row(
+            measure="the same again in another process",
+            against="",
+            values=(float(ours.requests_again),),
+            at_most=0.0,
+            unit="",
+        )
     yield Row(
         measure=f"seconds of yfinance's `Ticker.info` for {count} tickers",
         against="the same of `prefetch`",
@@ -98,24 +96,20 @@ def _compared(way: str, count: int, rounds: int, simulator: MarketSimulator, fol
         for runs in (first, second) if way == "ours" or count < _MANY else (first,):
             simulator.clear_log()
             arguments = ["-m", "bench.providers", way, str(place), simulator.yahoo_url, str(count)]
-            found = msgspec.json.decode(child(arguments), type=_Found)
-            runs.append(_Run(found, len(simulator.requests)))
-    prices, betas, names = (
-        _constant([getattr(run.found, kind) for run in (*first, *second)])
-        for kind in ("prices", "betas", "names")
-    )
+            elapsed, found = msgspec.json.decode(child(arguments), type=tuple[float, _Figures])
+            runs.append(_Run(elapsed, found, len(simulator.requests)))
     return Comparison(
         tickers=count,
         way=_WAYS[way].text,
-        found=f"{prices} / {betas} / {names}",
+        found=_constant([run.found for run in (*first, *second)]),
         requests=_constant([run.requests for run in first]),
-        seconds=tuple(run.found.seconds for run in first),
+        seconds=tuple(run.seconds for run in first),
         requests_again=_constant([run.requests for run in second]) if second else None,
-        seconds_again=tuple(run.found.seconds for run in second),
+        seconds_again=tuple(run.seconds for run in second),
     )
 
 
-def _constant(counts: Sequence[int]) -> int:
+def _constant(counts: Sequence[_Counted]) -> _Counted:
     """What is the same in all runs.
 
     Raises:
@@ -132,8 +126,8 @@ def _stocks(count: int) -> list[str]:
     return list(itertools.islice(many, count))
 
 
-def _info(names: Sequence[str], folder: Path, url: str) -> _Found:
-    """All of yfinance's fields about each."""
+def _info(names: Sequence[str], folder: Path, url: str) -> tuple[float, _Figures]:
+    """One ticker after the other, all fields that there are."""
     yfinance, session = _yfinance(folder, url)
     start = time.perf_counter()
     infos = [yfinance.Ticker(name, session=session).info for name in names]
@@ -142,21 +136,22 @@ def _info(names: Sequence[str], folder: Path, url: str) -> _Found:
         sum(info.get(field) is not None for info in infos)
         for field in ("regularMarketPrice", "beta", "longName")
     )
-    return _Found(elapsed, prices, betas, texts)
+    return elapsed, (prices, betas, texts)
 
 
-def _download(names: Sequence[str], folder: Path, url: str) -> _Found:
-    """yfinance's bars of five days, of which the last has the price."""
+def _download(names: Sequence[str], folder: Path, url: str) -> tuple[float, _Figures]:
+    """Bars of five days, of which the last has the price."""
     yfinance, session = _yfinance(folder, url)
     start = time.perf_counter()
     frame = yfinance.download(names, period="5d", progress=False, session=session)
     prices = frame["Close"].iloc[-1].to_dict()
-    return _Found(time.perf_counter() - start, sum(price == price for price in prices.values()), 0, 0)
+    elapsed = time.perf_counter() - start
+    return elapsed, (sum(math.isfinite(price) for price in prices.values()), 0, 0)
 
 
-def _ours(names: Sequence[str], folder: Path, url: str) -> _Found:
+def _ours(names: Sequence[str], folder: Path, url: str) -> tuple[float, _Figures]:
     """One prefetch, and what is then at hand; `get_*` would raise if a figure were missing."""
-    import quotewell.providers.yahoo_session  # noqa: PLC0415  imports yfinance, which is not counted
+    import quotewell.providers.yahoo_session  # noqa: F401, PLC0415  imports yfinance, which is not counted
 
     limits = {"yahoo_rate": _NO_LIMIT, "yahoo_burst": _NO_LIMIT}
     with open_service(cache_dir=folder, yahoo_base_url=url, providers=["yahoo"], **limits) as tickers:
@@ -166,12 +161,12 @@ def _ours(names: Sequence[str], folder: Path, url: str) -> _Found:
         profiles = tickers.profiles(names)
         elapsed = time.perf_counter() - start
     texts = sum(reading.record is not None and bool(reading.record.name) for reading in profiles.values())
-    return _Found(elapsed, len(figures), len(figures), texts)
+    return elapsed, (len(figures), len(figures), texts)
 
 
 class _Way(NamedTuple):
     text: str
-    ask: Callable[[Sequence[str], Path, str], _Found]
+    ask: Callable[[Sequence[str], Path, str], tuple[float, _Figures]]
 
 
 _WAYS: Mapping[str, _Way] = {
@@ -182,7 +177,7 @@ _WAYS: Mapping[str, _Way] = {
 
 
 def _yfinance(folder: Path, url: str) -> tuple[Any, curl.Session[curl.Response]]:
-    """yfinance, which keeps its files in `folder`, and a session for it."""
+    """The library, which keeps its files in `folder`, and a session for it."""
     import yfinance  # noqa: PLC0415  a second, and not needed by the other ways
 
     yfinance.set_tz_cache_location(str(folder))
@@ -198,7 +193,7 @@ class _Session(curl.Session[curl.Response]):
         self._cookie_answer: curl.Response | None = None
 
     def request(self, method: Any, url: str, *arguments: Any, **options: Any) -> curl.Response:
-        """Send it, but for a second question for the cookie: at Yahoo's own host it would be kept in a file."""
+        """Send it, but ask for the cookie only once: one of Yahoo's own host would be kept in a file."""
         parts = urlsplit(url)
         asks_cookie = parts.hostname == _COOKIE_HOST
         if asks_cookie and self._cookie_answer is not None:

@@ -128,6 +128,10 @@ class Endpoints:
         if request.endpoint == "timeseries":
             types = request.query.get("type", "").split(",")
             return _json(200, yahoo_wire.timeseries_answer(request.symbols[0], types))
+        return self._single_answer(request, listings)
+
+    def _single_answer(self, request: Request, listings: Sequence[Listing]) -> Reply:
+        """Of an endpoint that takes one symbol."""
         if not listings:
             return _json(404, yahoo_wire.not_found(request.endpoint, ",".join(request.symbols)))
         if request.endpoint == "quote_summary":
