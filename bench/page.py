@@ -20,9 +20,8 @@ _RATE, _BURST = 2.0, 5
 def tables(lines: Sequence[Row | Comparison]) -> str:
     """Rows and comparisons in Markdown, each kind in a table of its own."""
     rows, compared = _sorted(lines)
-    return "\n\n".join(
-        [*([_measures(rows)] if rows else []), *([_comparisons(compared)] if compared else [])]
-    )
+    texts = ([_measures(rows)] if rows else []) + ([_comparisons(compared)] if compared else [])
+    return "\n\n".join(texts)
 
 
 def page(lines: Sequence[Row | Comparison]) -> str:
@@ -104,37 +103,6 @@ Absolute times say little on a shared machine; those below the table are the bes
 
 {notes}
 
-## Beside yfinance
-
-Price, beta and name of many tickers: with nothing kept from before, and again in another process with what
-the
-first one has kept.
-
-{comparisons}
-
-All ask the same simulated Yahoo on this machine, which answers every request, the handshake too, 10 ms
-after its arrival: what counts is the requests; the seconds only compare. *At 2/s* is the least number of
-seconds in which so many requests can be sent at two a second after five at once, the limit that quotewell
-sets itself for Yahoo (it stays 5 % below it; for the seconds it was lifted). Yahoo does not publish its
-limit; who goes beyond it is answered 429. Every run is a process of its own; opening, and importing
-yfinance and pandas, are not counted.
-
-- **`Ticker(t).info`** (yfinance {yfinance}) asks three times a ticker, one ticker after the other, and
-  brings far more fields than these. It keeps nothing for the next process. Its beta is Yahoo's own: against
-  what, over which window and with which returns is not said; funds have `beta3Year` instead.
-- **`download`** brings bars and nothing else: no beta, no name. It asks for a ticker's time zone, which it
-  keeps in a file, and then for its bars, in twice as many threads as there are processors. A ticker that
-  failed is a column without numbers and a line in the log.
-- **`prefetch`** (of what `quotewell.open()` returns, with Yahoo alone as its provider) asks for 50 quotes
-  with names, or 20 histories, at a time, two requests at once. The beta is computed from two years of daily
-  closes against ^GSPC and has a standard error; Yahoo's own comes along in the profile. The second process
-  reads SQLite. Of the bars only closes are kept: for opens, volumes or minutes there is `download`.
-
-None of this says how the real Yahoo answers: the market is made up, and so is the time that an answer
-takes.
-
-## What is measured
-
 What is measured is the service that `quotewell.open()` returns, with everything on: both cache levels,
 polling of the persistent one, expiry by the clock, hit counts. It runs on made-up quotes in a temporary
 folder. Peers get their fastest form:
@@ -161,4 +129,32 @@ folder. Peers get their fastest form:
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
   values at other spots. Its `impliedVolatility` uses finite differences for American contracts.
+
+## Beside yfinance
+
+Price, beta and name of many tickers: with nothing kept from before, and again in another process with what
+the first one has kept.
+
+{comparisons}
+
+All ask the same simulated Yahoo on this machine, which answers every request, the handshake too, 10 ms
+after its arrival: what counts is the requests; the seconds only compare. *At 2/s* is the least number of
+seconds in which so many requests can be sent at two a second after five at once, the limit that quotewell
+sets itself for Yahoo (it stays 5 % below it; for the seconds it was lifted). Yahoo does not publish its
+limit; who goes beyond it is answered 429. Every run is a process of its own; opening, and importing
+yfinance and pandas, are not counted.
+
+- **`Ticker(t).info`** (yfinance {yfinance}) asks three times a ticker, one ticker after the other, and
+  brings far more fields than these. It keeps nothing for the next process. Its beta is Yahoo's own: against
+  what, over which window and with which returns is not said; funds have `beta3Year` instead.
+- **`download`** brings bars and nothing else: no beta, no name. It asks for a ticker's time zone, which it
+  keeps in a file, and then for its bars, in twice as many threads as there are processors. A ticker that
+  failed is a column without numbers and a line in the log.
+- **`prefetch`** (of what `quotewell.open()` returns, with Yahoo alone as its provider) asks for 50 quotes
+  with names, or 20 histories, at a time, two requests at once. The beta is computed from two years of daily
+  closes against ^GSPC and has a standard error; Yahoo's own comes along in the profile. The second process
+  reads SQLite. Of the bars only closes are kept: for opens, volumes or minutes there is `download`.
+
+None of this says how the real Yahoo answers: the market is made up, and so is the time that an answer
+takes.
 """

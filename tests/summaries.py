@@ -114,7 +114,13 @@ def summary(**fields: Any) -> Summary:
         "coverage": CoverageShares(price=1.0, delta=1.0, beta=1.0, delta_assumed=0.0),
         "freshness": PriceFreshness(fresh=5, stale=0, missing=0, oldest=None),
         "betas": BetaState(
-            known=2, needed=2, by_method={"ols_daily": 2}, returns=504, window_start=AT, window_end=AT
+            known=2,
+            needed=2,
+            by_method={"ols_daily": 2},
+            share_by_method={"ols_daily": 1.0},
+            returns=504,
+            window_start=AT,
+            window_end=AT,
         ),
         "greeks": GreekTotals(
             delta=1e6, gamma=-1500.0, vega=900.0, theta=-80.0, rho=12.0, complete=True, missing=()

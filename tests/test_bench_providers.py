@@ -20,7 +20,15 @@ HANDSHAKE = {"cookie": 1, "crumb": 1}
 def asked(way: str, folder: Path, simulator: MarketSimulator) -> tuple[list[int], dict[str, int]]:
     """How many prices, betas and names one process finds, and its requests by endpoint."""
     simulator.clear_log()
-    command = [sys.executable, "-m", "bench.providers", way, folder, simulator.yahoo_url, str(len(NAMES))]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.providers",
+        way,
+        str(folder),
+        simulator.yahoo_url,
+        str(len(NAMES)),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     _, found = json.loads(done.stdout)
     return found, Counter(request.endpoint for request in simulator.requests)

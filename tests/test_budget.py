@@ -117,6 +117,28 @@ def test_a_background_lane_never_waits_less_than_an_interactive_one(limit: Limit
         budget, _ = spending(budget, limit, n=step.n, lane=step.lane, now=now, max_wait=step.max_wait)
 
 
+@pytest.mark.parametrize("lane", [Lane.PREFETCH, Lane.REFRESH])
+@given(limit=LIMITS, granted=st.integers(1, 4), before=st.integers(0, 200))
+def test_an_interactive_request_waits_no_longer_than_for_those_that_are_granted(
+    limit: Limit, granted: int, before: int, lane: Lane
+) -> None:
+    """However many a prefetch has sent, and has still to send: it has asked only for those on their way."""
+    budget, now, wait = Budget(), START, 0.0
+    for _ in range(before):
+        now += wait  # the next one is asked for when the one before was sent
+        budget, grant = spending(budget, limit, n=1, lane=lane, now=now, max_wait=math.inf)
+        wait = grant.wait
+    now += wait
+    waits = [0.0]
+    for _ in range(granted):
+        budget, grant = spending(budget, limit, n=1, lane=lane, now=now, max_wait=math.inf)
+        waits.append(grant.wait)
+    _, own = spending(budget, limit, n=1, lane=Lane.INTERACTIVE, now=now, max_wait=math.inf)
+    interval = 1.0 / (0.95 * limit.rate)
+    assert own.wait <= waits[-1] + TOLERANCE * interval
+    assert own.wait <= (granted + TOLERANCE) * interval
+
+
 @given(
     plan=st.lists(st.tuples(st.floats(0.0, 40_000.0), st.integers(1, 4)), max_size=60),
     per_day=st.integers(1, 10),

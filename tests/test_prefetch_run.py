@@ -5,19 +5,24 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from quotewell import DataUnavailable, Portfolio, TickerService
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
-from quotewell.prefetch import PrefetchPlan, Progress
+from quotewell.prefetch import PrefetchPlan, Progress, progress_of
+from quotewell.protocols import Lane
 from quotewell.records import Facet, Need
 from quotewell.settings import Settings
 from quotewell.testing import MarketSimulator
@@ -155,7 +160,7 @@ def test_progress_is_told_in_the_callers_thread_while_a_batch_is_on_its_way(
     def watch(progress: Progress) -> None:
         told.append(progress)
         threads.add(threading.current_thread())
-        if progress.done:
+        if progress.done >= 100:  # all but the one that is held back
             hang.release()
 
     needs: list[Need] = [(symbol, "quote") for symbol in STOCKS[:150]]
@@ -163,17 +168,41 @@ def test_progress_is_told_in_the_callers_thread_while_a_batch_is_on_its_way(
     assert report.counts()["fetched"] == 150
     assert threads == {threading.current_thread()}
     assert {progress.symbols for progress in told} == {150}
-    assert told[-1].done >= 100
+    assert told[-1].done == told[-1].values_done >= 100
     assert told[-1].requests >= 2
+    assert {(progress.values, progress.planned) for progress in told} == {(150, 3)}
     assert all(0 <= progress.done <= 150 for progress in told)
 
 
-def test_what_is_left_is_estimated_from_what_was_done() -> None:
-    assert Progress(200, 50, 1, 0.0, 10.0).seconds_left == 30.0
-    assert Progress(200, 0, 0, 0.0, 10.0).seconds_left is None
-    text = describe(Progress(2_000, 1_520, 58, 12.4, 34.0))
+def progress(symbols: int, done: int, requests: int, seconds: float, **figures: float) -> Progress:
+    return progress_of(
+        [(symbol, "quote") for symbol in STOCKS[:symbols]],
+        [(symbol, "quote") for symbol in STOCKS[done:symbols]],
+        requests=requests,
+        waited=figures.get("waited", 0.0),
+        seconds=seconds,
+        planned=figures.get("planned", 4.0),
+    )
+
+
+def test_what_is_left_is_estimated_from_the_requests_that_are() -> None:
+    assert progress(200, 0, 1, 10.0).seconds_left == 30.0
+    assert progress(200, 0, 0, 10.0).seconds_left is None
+    assert progress(200, 150, 5, 10.0).seconds_left == 0.0, "more were needed than planned"
+    text = describe(progress(2_000, 1_520, 58, 34.0, waited=12.4, planned=77))
     assert text == "1,520/2,000 symbols · 58 requests · waited 12 s · ~11 s left"
     assert len(text) + 18 <= 80
+
+
+def test_a_beta_is_on_its_way_as_long_as_its_history_is() -> None:
+    needs: list[Need] = [("SAAA", "quote"), ("SAAA", "risk"), ("SAAB", "risk")]
+    tell = partial(progress_of, needs, requests=1, waited=0.0, seconds=1.0, planned=2.0)
+    begun = tell([("SAAA", "history"), ("SAAB", "history"), (BENCHMARK, "history")])
+    assert (begun.values, begun.values_done, begun.symbols, begun.done) == (3, 1, 2, 0)
+    half = tell([("SAAB", "history")])
+    assert (half.values_done, half.done) == (2, 1)
+    computing = tell([("SAAA", "risk"), ("SAAB", "risk")])
+    assert (computing.values_done, computing.done) == (3, 2)
 
 
 class Terminal(io.StringIO):
@@ -187,17 +216,17 @@ def test_a_bar_is_for_what_takes_longer_than_a_second(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     with watched() as watcher:
-        watcher(Progress(10, 5, 1, 0.0, 0.9))
+        watcher(progress(10, 5, 1, 0.9))
     assert terminal.getvalue() == ""
     with watched() as watcher:
         for done in (5, 6):
-            watcher(Progress(10, done, 1, 0.0, 1.1))
+            watcher(progress(10, done, 1, 1.1))
     assert "6/10 symbols · 1 request" in terminal.getvalue()
 
 
 def test_no_bar_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
     with watched() as watcher:
-        watcher(Progress(10, 5, 1, 0.0, 9.0))
+        watcher(progress(10, 5, 1, 9.0))
     assert capsys.readouterr().err == ""
 
 
@@ -209,8 +238,8 @@ def interrupt(last: Progress | None) -> None:
 
 
 def test_an_interrupt_tells_how_far_it_was() -> None:
-    with pytest.raises(KeyboardInterrupt, match=r"^3 of 9 symbols have arrived and are kept"):
-        interrupt(Progress(9, 3, 1, 0.0, 0.1))
+    with pytest.raises(KeyboardInterrupt, match=r"^3 of 9 values done; what has arrived is kept$"):
+        interrupt(progress(9, 3, 1, 0.1))
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         interrupt(None)
 
@@ -218,8 +247,14 @@ def test_an_interrupt_tells_how_far_it_was() -> None:
 # ------------------------------------------------------------------------------------------------ Ctrl-C
 
 
-def test_ctrl_c_keeps_what_has_arrived_and_the_next_run_asks_for_the_rest(
-    simulator: MarketSimulator, tmp_path: Path
+INTERRUPTED = "quotewell: interrupted (300 of 800 values done; what has arrived is kept)"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "lines"), [(signal.SIGINT, 130, [INTERRUPTED]), (signal.SIGTERM, 143, [])]
+)
+def test_an_interrupt_keeps_what_has_arrived_and_the_next_run_asks_for_the_rest(
+    simulator: MarketSimulator, tmp_path: Path, sent: signal.Signals, code: int, lines: list[str]
 ) -> None:
     stocks = STOCKS[:200]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUOTEWELL_")}
@@ -242,13 +277,13 @@ def test_ctrl_c_keeps_what_has_arrived_and_the_next_run_asks_for_the_rest(
         while not hang.hits:
             assert process.poll() is None
             threading.Event().wait(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert out == b""
-    assert err.decode().count("\n") == 1
-    assert err.startswith(b"quotewell: interrupted (")
-    assert b" of 200 symbols have arrived and are kept; the next run asks for the rest" in err
+    assert err.decode().splitlines() == lines
+    with closing(sqlite3.connect(tmp_path / "state.db")) as state:
+        assert state.execute("select count(*) from lease").fetchone() == (0,), "the next run would wait"
     simulator.clear_faults()
     simulator.clear_log()
     again = subprocess.run(command, env=environment, capture_output=True, check=True)
@@ -257,6 +292,41 @@ def test_ctrl_c_keeps_what_has_arrived_and_the_next_run_asks_for_the_rest(
     assert [len(request.symbols) for request in quotes] == [50, 50]
     assert again.stdout.startswith(b"200 symbols in ")
     assert again.stdout.splitlines()[0].endswith(b": 200 fetched")
+
+
+# ----------------------------------------------------------------------------------- in the middle of it
+
+
+@pytest.mark.parametrize(("lane", "third"), [(Lane.INTERACTIVE, STOCKS[450]), (Lane.PREFETCH, STOCKS[100])])
+def test_who_goes_first_gets_the_batch_it_waits_for_before_the_rest(
+    settings: Settings, clock: ShiftedClock, simulator: MarketSimulator, lane: Lane, third: str
+) -> None:
+    """Of ten batches the second is held back, while somebody asks for a symbol of the last one.
+
+    Whoever is in no hurry waits for its turn: the control.
+    """
+    hang = simulator.fault("hang", endpoint="quote", times=1, after=1)
+    follows = threading.Event()
+    with connect(msgspec.structs.replace(settings, yahoo_concurrency=1), clock=clock) as tickers:
+        needs: list[Need] = [(symbol, "quote") for symbol in STOCKS[:500]]
+        prefetch = threading.Thread(target=tickers.prefetch, args=[needs])
+        prefetch.start()
+        while not hang.hits:
+            assert prefetch.is_alive()
+            threading.Event().wait(0.01)
+        other = threading.Thread(
+            target=tickers.prefetch,
+            args=[[(STOCKS[499], "quote")]],
+            kwargs={"lane": lane, "progress": lambda _: follows.set()},
+        )
+        other.start()
+        assert follows.wait(30)
+        hang.release()
+        prefetch.join(30)
+        other.join(30)
+    quotes = [request.symbols for request in simulator.data_requests if request.endpoint == "quote"]
+    assert len(quotes) == 10
+    assert quotes[2][0] == third
 
 
 # ------------------------------------------------------------------------- triggered where work starts

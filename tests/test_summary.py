@@ -179,10 +179,17 @@ def test_betas_tell_where_they_come_from() -> None:
     source._keep("risk", Risk(symbol="MSFT", beta=1.1, method="stated", window_end=AT - DAY))
     report = summary(source, basis=Basis(beta=1.0))
     assert report.betas.by_method == {"given": 2, "ols_daily": 1, "stated": 1}
+    shares = report.betas.share_by_method
+    assert shares.keys() == report.betas.by_method.keys()
+    assert sum(shares.values()) == pytest.approx(1.0)
+    of_msft = next(row for row in report.by_underlying if row.underlying == "MSFT")
+    assert of_msft.beta_adjusted is not None
+    assert 0.0 < shares["stated"] < 1.0
     assert (report.betas.known, report.betas.needed, report.betas.returns) == (4, 4, 504)
     assert report.betas.window_end == dt.datetime.fromtimestamp(AT - DAY, dt.UTC)
     none = summary()
     assert (none.betas.known, none.betas.needed, none.betas.returns) == (0, 4, None)
+    assert none.betas.share_by_method == {}
     own = summary(content=b"symbol,quantity,price\n^GSPC,1,1\nSPY,1,1\n", basis=Basis(benchmark="SPY"))
     assert own.betas.by_method == {"identity": 1}
 

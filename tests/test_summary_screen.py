@@ -152,13 +152,16 @@ def test_sensitivities_and_currencies() -> None:
 def test_prices_and_betas_say_how_old_and_whose_they_are() -> None:
     oldest = OldestPrice(symbol="MSFT", as_of=AT, age=2 * 86400.0)
     betas = BetaState(
-        known=5, needed=9, by_method={"ols_daily": 2, "stated": 2, "given": 1}, returns=None,
+        known=5, needed=9, by_method={"ols_daily": 2, "stated": 2, "given": 1},
+        share_by_method={"ols_daily": 0.5, "stated": 0.3, "given": 0.2}, returns=None,
         window_start=None, window_end=None,
     )  # fmt: skip
     report = summary(freshness=PriceFreshness(fresh=62, stale=3, missing=1, oldest=oldest), betas=betas)
     line = line_with(screen(report, 120), "prices")
     assert " prices 62 fresh · 3 ~stale · 1 n/a · oldest 2 d, MSFT  " in line
     assert line.endswith("betas 5 of 9 · vs ^GSPC · 2 ~the provider's · 1 !assumed")
+    words = "! 30 % of beta-adjusted exposure rests on the provider's betas, 20 % on assumed ones"
+    assert words in "\n".join(line.strip() for line in screen(report, 120))
 
 
 def test_an_unknown_valuation_instant_says_what_to_do() -> None:
@@ -167,7 +170,15 @@ def test_an_unknown_valuation_instant_says_what_to_do() -> None:
         as_of=None,
         valuation_at=None,
         freshness=PriceFreshness(fresh=0, stale=1, missing=0, oldest=oldest),
-        betas=BetaState(known=0, needed=0, by_method={}, returns=None, window_start=None, window_end=None),
+        betas=BetaState(
+            known=0,
+            needed=0,
+            by_method={},
+            share_by_method={},
+            returns=None,
+            window_start=None,
+            window_end=None,
+        ),
         accounts=("Z1", "Z2"),
         problems=(
             problem(

@@ -113,6 +113,8 @@ class MarketLoader:
         left = list(needs)
         rounds = []
         for position in range(len(self._chain)):
+            if not left:
+                break  # a provider that is not asked need not even be made
             calls = self._calls(position, left, set())
             if calls:
                 planned = {need for call in calls for need in call.needs}

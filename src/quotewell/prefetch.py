@@ -26,6 +26,7 @@ __all__ = [
     "least_seconds",
     "outcome_of",
     "plan",
+    "progress_of",
     "requests_of",
     "summed",
 ]
@@ -54,11 +55,19 @@ class Progress(msgspec.Struct, frozen=True):
     """Seconds that requests have waited for the rate limit."""
     seconds: float
     """Since it began."""
+    values: int
+    """Symbols and facets that were asked for."""
+    values_done: int
+    """Those of which nothing is on its way any more."""
+    planned: float
+    """Requests that were planned when it began; fallbacks and repeats come on top."""
 
     @property
     def seconds_left(self) -> float | None:
-        """As fast as until now; None as long as nothing has arrived."""
-        return self.seconds * (self.symbols - self.done) / self.done if self.done else None
+        """For the planned requests that are left, as fast as until now; None before the first."""
+        if not self.requests:
+            return None
+        return self.seconds * max(self.planned - self.requests, 0.0) / self.requests
 
 
 class PlannedRequests(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,11 +149,49 @@ def outcome_of(reading: Reading[Record]) -> Outcome:
     return Outcome(status, failure.reason, failure.retry_at)
 
 
+def progress_of(
+    needs: Collection[Need],
+    missing: Collection[Need],
+    *,
+    requests: int,
+    waited: float,
+    seconds: float,
+    planned: float,
+) -> Progress:
+    """How far a prefetch is; the figures that are given are those of `Progress`.
+
+    Args:
+        needs: What was asked for.
+        missing: What is on its way, histories that betas are computed from among it.
+        requests: Sent so far.
+        waited: Seconds.
+        seconds: Since it began.
+        planned: Requests.
+    """
+    # A beta is on its way as long as its history is; computing it takes no time worth telling.
+    left = {need for need in missing if need[1] != "risk"}
+    values_left = [need for need in needs if ((need[0], "history") if need[1] == "risk" else need) in left]
+    symbols = len({symbol for symbol, _ in needs})
+    return Progress(
+        symbols=symbols,
+        done=symbols - len({symbol for symbol, _ in values_left}),
+        requests=requests,
+        waited=waited,
+        seconds=seconds,
+        values=len(needs),
+        values_done=len(needs) - len(values_left),
+        planned=planned,
+    )
+
+
 def plan(needs: Iterable[Need], endpoints: Sequence[Endpoint]) -> list[Call]:
     """The calls that bring `needs` with the fewest requests.
 
     Each facet is assigned to one endpoint that carries it; of all assignments the one with the least
-    Σ cost · ⌈distinct symbols / symbols a call⌉ is taken, ties in favour of endpoints listed first.
+    Σ cost · ⌈distinct symbols / symbols a call⌉ is taken, ties in favour of endpoints listed first. A symbol
+    that another endpoint is asked for anyway may leave a call where that saves one. With the endpoints of our
+    providers no way to distribute the needs costs less; with any endpoints whatever the least is a problem of
+    set cover, which this does not solve.
 
     Args:
         needs: What is missing.
@@ -161,10 +208,8 @@ def plan(needs: Iterable[Need], endpoints: Sequence[Endpoint]) -> list[Call]:
     }
     facets = [facet for facet, carriers in choices.items() if carriers]
     assignments = itertools.product(*(choices[facet] for facet in facets))
-    best = min(
-        (_asked(facets, assignment, symbols_by_facet) for assignment in assignments),
-        key=requests_of,
-    )
+    facetwise = [_asked(facets, assignment, symbols_by_facet) for assignment in assignments]
+    best = min([*facetwise, *map(_along, facetwise)], key=requests_of)
     calls: list[Call] = []
     for endpoint, wanted in best.items():
         symbols = list(wanted)
@@ -193,6 +238,21 @@ def _asked(
         for symbol in symbols_by_facet[facet]:
             wanted.setdefault(symbol, []).append(facet)
     return asked
+
+
+def _along(asked: Mapping[Endpoint, Mapping[str, Sequence[str]]]) -> dict[Endpoint, dict[str, list[str]]]:
+    """`asked`, with symbols left out wherever another endpoint that is asked for them carries all of it."""
+    left = {
+        endpoint: {symbol: list(facets) for symbol, facets in wanted.items()}
+        for endpoint, wanted in asked.items()
+    }
+    for endpoint, wanted in left.items():
+        for symbol, facets in list(wanted.items()):
+            others = (other for other in left if other != endpoint and symbol in left[other])
+            carrier = next((other for other in others if other.facets.issuperset(facets)), None)
+            if carrier is not None:
+                left[carrier][symbol] += wanted.pop(symbol)
+    return left
 
 
 def summed(calls: Iterable[Call]) -> list[PlannedRequests]:

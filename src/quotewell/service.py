@@ -21,7 +21,7 @@ from quotewell.cache.reporting import StatsReporter
 from quotewell.cache.stats import CacheStats, Counters, DayStats
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.figures import MOST_AT_HAND, GetValue, figure_reader, records_at_hand
-from quotewell.prefetch import PrefetchPlan, PrefetchReport, Progress, outcome_of
+from quotewell.prefetch import PrefetchPlan, PrefetchReport, Progress, outcome_of, progress_of
 from quotewell.protocols import Clock, Coordinator, Lane, Pause
 from quotewell.providers.chain import Chain
 from quotewell.readers import Readers
@@ -355,14 +355,19 @@ class TickerService(Readers):
     ) -> PrefetchReport:
         start, requests, waited = self._monotonic(), self.requests, self._chain.waited
         needs = _needs(what)
-        symbols = {symbol for symbol, _ in needs}
+        planned = 0.0 if progress is None else self.planned(needs, force=force).total
 
         def watch(missing: Collection[Need]) -> None:
+            told = progress_of(
+                needs,
+                missing,
+                requests=self.requests - requests,
+                waited=self._chain.waited - waited,
+                seconds=self._monotonic() - start,
+                planned=planned,
+            )
             if progress is not None:
-                done = len(symbols) - len(symbols.intersection(symbol for symbol, _ in missing))
-                seconds = self._monotonic() - start
-                requested = self.requests - requests
-                progress(Progress(len(symbols), done, requested, self._chain.waited - waited, seconds))
+                progress(told)
 
         readings = self.read(
             needs,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -135,7 +135,7 @@ class Fetcher:
             batches = loader.batches(attempt, missing)
             if batches is None:
                 break
-            self._run(batches, loader.concurrency, lambda batch: self._batch(trip, batch))
+            self._run(trip, batches, loader.concurrency)
             attempt += 1
         missing = trip.still_missing(needs)
         if self.stopped:
@@ -143,16 +143,19 @@ class Fetcher:
         else:
             self._fail(trip, missing)
 
-    def _run(self, batches: Sequence[Batch], concurrency: int, work: Callable[[Batch], None]) -> None:
-        queue = list(reversed(batches))
+    def _run(self, trip: Trip, batches: Sequence[Batch], concurrency: int) -> None:
+        queue = list(batches)
+        choosing = threading.Lock()
         errors: list[BaseException] = []
 
         def drain() -> None:
             try:
-                while queue and not self.stopped and not errors:
-                    work(queue.pop())
-            except IndexError:
-                return  # another thread took the last one
+                while not self.stopped and not errors:
+                    with choosing:
+                        if not queue:
+                            return
+                        batch = queue.pop(_next(queue, trip.flight.hurried))
+                    self._batch(trip, batch)
             except BaseException as error:  # noqa: BLE001  carried to the flight's own thread, raised there
                 errors.append(error)
 
@@ -349,6 +352,15 @@ class Fetcher:
         if freshness == Freshness.NONE:
             return Reading(need[0], None, freshness, "", record.failure)
         return Reading(need[0], record, freshness, level, record.failure)
+
+
+def _next(queue: Sequence[Batch], hurried: Collection[Need]) -> int:
+    """The place of the first batch that somebody is in a hurry for; else of the first."""
+    if not hurried:
+        return 0
+    return next(
+        (place for place, batch in enumerate(queue) if any(need in hurried for need in batch.needs)), 0
+    )
 
 
 def started(thread: threading.Thread) -> bool:

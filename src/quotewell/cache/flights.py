@@ -33,6 +33,8 @@ class Flight:
         self.readings: dict[Need, Reading[Record]] = {}
         self.overtaken: set[Need] = set()
         """Needs that nobody can join it for any more, but that it still brings to those who have."""
+        self.hurried: set[Need] = set()
+        """Needs that somebody waits for who goes before the rest of the flight."""
         self.landed = False
 
 
@@ -69,10 +71,18 @@ class Flights:
             self._under_way |= dict.fromkeys(free, flight)
             return flight, followed
 
+    def hurry(self, followed: Mapping[Need, Flight]) -> None:
+        """Have each need brought by its flight before the rest of it."""
+        with self._changed:
+            for need, flight in followed.items():
+                if need not in flight.readings:
+                    flight.hurried.add(need)
+
     def settle(self, flight: Flight, readings: Mapping[Need, Reading[Record]]) -> None:
         """Publish outcomes of a flight and wake who waits for them."""
         with self._changed:
             flight.readings.update(readings)
+            flight.hurried.difference_update(readings)
             self._forget(flight, readings)
             self._changed.notify_all()
 

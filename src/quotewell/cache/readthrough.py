@@ -276,6 +276,8 @@ class ReadThrough:
         pending = list(known)
         while pending:
             flight, leaders = self._flights.claim(pending)
+            if leaders and ask.lane is Lane.INTERACTIVE:
+                self._flights.hurry(leaders)
             if flight is not None:
                 leaders |= dict.fromkeys(flight.needs, flight)
                 self._depart(flight, loader, ask, seen_rev)

@@ -79,20 +79,27 @@ def beta_state(columns: Columns, basis: Basis) -> BetaState:
     codes = dict.fromkeys(columns.underlying[moving].tolist())
     beta_by_code = dict(zip(columns.underlying.tolist(), columns.beta.tolist(), strict=True))
     methods = Counter[str]()
+    sizes: dict[str, float] = {}
+    adjusted = np.abs(np.nan_to_num(columns.beta_adjusted[moving]))
+    size_of = by_group(adjusted, columns.underlying[moving], len(columns.underlyings))
     risks: list[Risk] = []
     for code in codes:
         if math.isnan(beta_by_code[code]):
             continue
         risk = risk_of(columns.underlyings[code], columns.snapshot, basis)
-        methods[_method(columns.underlyings[code], risk, basis)] += 1
+        method = _method(columns.underlyings[code], risk, basis)
+        methods[method] += 1
+        sizes[method] = sizes.get(method, 0.0) + float(size_of[code])
         if risk is not None:
             risks.append(risk)
+    total = sum(sizes.values())
     starts = [risk.window_start for risk in risks if risk.window_start is not None]
     ends = [risk.window_end for risk in risks if risk.window_end is not None]
     return BetaState(
         known=methods.total(),
         needed=len(codes),
         by_method=dict(methods),
+        share_by_method={method: size / total for method, size in sizes.items() if total},
         returns=max((risk.n for risk in risks if risk.n is not None), default=None),
         window_start=instant(min(starts, default=None)),
         window_end=instant(max(ends, default=None)),

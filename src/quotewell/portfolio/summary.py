@@ -157,6 +157,8 @@ class BetaState(_Part, frozen=True, kw_only=True):
     needed: int
     by_method: dict[str, int]
     """`ols_daily`, `ols_weekly`, `stated`, `identity`, and `given` for the user's own."""
+    share_by_method: dict[str, float]
+    """How much of the absolute beta-adjusted exposure, leg by leg, rests on each; a fraction."""
     returns: int | None
     """The largest number of returns behind one."""
     window_start: dt.datetime | None

@@ -231,6 +231,7 @@ def _meta(listing: Listing, closes: Sequence[float | None]) -> dict[str, Any]:
         "regularMarketPrice": listing.price,
         "chartPreviousClose": closes[0] if closes else None,
         "currentTradingPeriod": {"regular": regular},
+        "priceHint": 2,
         "dataGranularity": "1d",
         "validRanges": list(_RANGE_DAYS),
     }

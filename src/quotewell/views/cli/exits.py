@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FAILED", "FINE", "INTERRUPTED", "NOT_STRICT", "WRONG_USAGE"]
+__all__ = ["FAILED", "FINE", "INTERRUPTED", "NOT_STRICT", "TERMINATED", "WRONG_USAGE"]
 
 FINE = 0
 FAILED = 1
@@ -11,3 +11,4 @@ WRONG_USAGE = 2
 NOT_STRICT = 3
 """Done, but `--strict` found something missing, stale, disputed or rejected."""
 INTERRUPTED = 130
+TERMINATED = 143

@@ -1,13 +1,14 @@
 """Entry point of the command line: parse, run one command, turn errors into one line and an exit code.
 
 Exit codes: 0 fine; 1 the command could not do its job; 2 wrong usage; 3 done, but `--strict` found something
-missing, stale, disputed or rejected; 130 interrupted.
+missing, stale, disputed or rejected; 130 interrupted; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 
 from quotewell._version import __version__
 from quotewell.errors import QuotewellError, QuotewellWarning, UsageError
-from quotewell.views.cli.exits import FAILED, FINE, INTERRUPTED, WRONG_USAGE
+from quotewell.views.cli.exits import FAILED, FINE, INTERRUPTED, TERMINATED, WRONG_USAGE
 from quotewell.views.cli.output import abandon_stdout, prepare_streams, print_json
 from quotewell.views.words import printable
 
@@ -41,8 +42,17 @@ _LONGEST_MESSAGE = 600
 
 
 def run() -> NoReturn:
-    """Run the command line and exit the process."""
+    """Run the command line and exit the process.
+
+    A request to end (SIGTERM) unwinds the command, so that other processes need not wait for its leases.
+    """
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    del number, frame
+    sys.exit(TERMINATED)
 
 
 def main(arguments: Sequence[str]) -> int:

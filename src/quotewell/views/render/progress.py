@@ -64,8 +64,8 @@ def watched() -> Iterator[Watcher]:
     except KeyboardInterrupt:
         if watcher.last is None:
             raise
-        arrived = f"{number(watcher.last.done)} of {count(watcher.last.symbols, 'symbol')} have arrived"
-        raise KeyboardInterrupt(f"{arrived} and are kept; the next run asks for the rest") from None
+        done = f"{number(watcher.last.values_done)} of {count(watcher.last.values, 'value')} done"
+        raise KeyboardInterrupt(f"{done}; what has arrived is kept") from None
     finally:
         watcher.close()
 

@@ -60,7 +60,7 @@ def missing(symbols: Sequence[str]) -> Text:
 def notes(summary: Summary, unit: Unit, width: int) -> list[Line]:
     """What the figures above do not say: differences, assumptions, sensitivities, currencies."""
     lines = _difference(summary, unit, width)
-    for sentence in _assumptions(summary, unit):
+    for sentence in [*_assumptions(summary, unit), *_foreign_betas(summary)]:
         lines += wrapped(f"! {sentence}", width, "yellow", indent="  ")
     lines += _greeks(summary, unit, width)
     if len(summary.by_currency) > 1:
@@ -166,6 +166,16 @@ def _assumptions(summary: Summary, unit: Unit) -> list[str]:
         change = unit.change(assumed.net_exposure_change).plain
         sentence += f"; a yield of 2 % would change net exposure by {change}"
     return [sentence]
+
+
+def _foreign_betas(summary: Summary) -> list[str]:
+    """How much of the beta-adjusted exposure rests on betas that are not our own regressions."""
+    shares = summary.betas.share_by_method
+    stated, given = shares.get("stated", 0.0), shares.get("given", 0.0)
+    if not stated:
+        return [f"{share(given)} of beta-adjusted exposure rests on assumed betas"] if given else []
+    more = f", {share(given)} on assumed ones" if given else ""
+    return [f"{share(stated)} of beta-adjusted exposure rests on the provider's betas{more}"]
 
 
 def _greeks(summary: Summary, unit: Unit, width: int) -> list[Line]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["watch_screen"]
 
 _SYMBOL_WIDTH = 24
+_SHORTEST_NOTE = 16
 
 
 def watch_screen(
@@ -47,10 +48,14 @@ def watch_screen(
         Column("Change"),
         Column("Age", goes=3),
         Column("Source", left=True, goes=1),
-        Column("", left=True),
     ]
-    table = Table(columns, [_cells(row, room) for row in rows])
-    lines = [*_head(rows, status, now, requests, room), EMPTY, *table.fitted(room).lines()]
+    notes = [cell(row.error or "", "yellow") for row in rows]
+    longest = max((note.cell_len for note in notes), default=0)
+    table = Table(columns, [_cells(row) for row in rows]).fitted(room - min(longest + 2, _SHORTEST_NOTE))
+    for note in notes:
+        note.truncate(max(room - table.width - 2, 0), overflow="ellipsis")
+    table = table.with_column(Column("", left=True), notes)
+    lines = [*_head(rows, status, now, requests, room), EMPTY, *table.lines()]
     lines += [cell(f"paused: {pause}", "yellow") for pause in pauses]
     return inset(lines, room)
 
@@ -74,12 +79,10 @@ def _head(
     return packed(parts, room)
 
 
-def _cells(row: WatchRow, room: int) -> list[Text]:
+def _cells(row: WatchRow) -> list[Text]:
     symbol = cell(row.symbol, "bold")
     symbol.truncate(_SYMBOL_WIDTH, overflow="ellipsis")
     is_stale = row.price is not None and row.freshness == "stale"
-    note = cell(row.error or "", "yellow")
-    note.truncate(max(room - 56, 12), overflow="ellipsis")
     change = EMPTY if row.change is None else coloured(f"{signed(100 * row.change, 2)} %")
     return [
         symbol,
@@ -89,5 +92,4 @@ def _cells(row: WatchRow, room: int) -> list[Text]:
         change,
         cell("" if row.age is None else age(row.age), "dim"),
         cell(row.source or "", "dim"),
-        note,
     ]
