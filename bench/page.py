@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from bench.measure import Comparison, Row
+from quotewell.settings import Settings
 
 __all__ = ["page", "tables"]
 
-_RATE, _BURST = 2.0, 5
-"""What quotewell keeps to with Yahoo unless it is told otherwise: requests a second, and at once."""
+_SETTINGS = Settings()
 
 
 def tables(lines: Sequence[Row | Comparison]) -> str:
@@ -67,7 +67,7 @@ def _comparison(line: Comparison) -> str:
         ", ".join(str(count) for count in line.found),
         f"{line.requests:,}",
         _number(statistics.median(line.seconds)),
-        _number(max(0.0, (line.requests - _BURST) / _RATE)),
+        _number(max(0.0, (line.requests - _SETTINGS.yahoo_burst) / _SETTINGS.yahoo_rate)),
         again,
         _number(statistics.median(line.seconds_again)) if line.seconds_again else "",
     )
@@ -145,8 +145,9 @@ limit; who goes beyond it is answered 429. Every run is a process of its own; op
 yfinance and pandas, are not counted.
 
 - **`Ticker(t).info`** (yfinance {yfinance}) asks three times a ticker, one ticker after the other, and
-  brings far more fields than these. It keeps nothing for the next process. Its beta is Yahoo's own: against
-  what, over which window and with which returns is not said; funds have `beta3Year` instead.
+  brings far more fields than these. It keeps nothing for the next process but Yahoo's cookie (here not even
+  that: one request of the second run). Its beta is Yahoo's own: against what, over which window and with
+  which returns is not said; funds have `beta3Year` instead.
 - **`download`** brings bars and nothing else: no beta, no name. It asks for a ticker's time zone, which it
   keeps in a file, and then for its bars, in twice as many threads as there are processors. A ticker that
   failed is a column without numbers and a line in the log.

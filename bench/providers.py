@@ -28,7 +28,7 @@ from quotewell.wiring import open as open_service
 
 __all__ = ["providers"]
 
-_LATENCY = 0.01  # seconds
+_LATENCY = 0.01  # seconds; the text of the page names it
 _ROUNDS: Mapping[int, int] = {60: 2, 500: 1}
 _MANY = 500  # so many are asked again only of quotewell: what yfinance keeps, 60 have shown
 _QUOTES_A_REQUEST = 50
