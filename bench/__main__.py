@@ -14,15 +14,15 @@ from bench.commands import commands
 from bench.crossing import crossing
 from bench.footprint import footprint
 from bench.hot import hot
-from bench.measure import Row
+from bench.measure import Comparison, Row
 from bench.options import options
-from bench.page import page, table
-from bench.providers import Comparison, comparison_table, comparisons
+from bench.page import page, tables
+from bench.providers import providers
 from bench.stale import stale
 from bench.writing import writing
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-_BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+_BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "hot": hot,
     "cold": cold,
     "writing": writing,
@@ -32,34 +32,25 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "books": books,
     "commands": commands,
     "options": options,
+    "providers": providers,
 }
-
-_COMPARED = "providers"
-"""A bench with a table of its own."""
 
 
 def main() -> None:
     """Measure, print, write."""
     chosen = sys.argv[1:]
-    unknown = set(chosen) - _BENCHES.keys() - {_COMPARED}
+    unknown = set(chosen) - _BENCHES.keys()
     if unknown:
         raise SystemExit(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(_BENCHES)}")
-    rows: list[Row] = []
-    compared: list[Comparison] = []
-    for name in chosen or (*_BENCHES, _COMPARED):
+    lines: list[Row | Comparison] = []
+    for name in chosen or _BENCHES:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            if name == _COMPARED:
-                compared = comparisons(Path(folder))
-            else:
-                rows += _BENCHES[name](Path(folder))
+            lines += _BENCHES[name](Path(folder))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    if rows:
-        print(table(rows))
-    if compared:
-        print(comparison_table(compared))
+    print(tables(lines))
     if not chosen:
-        _PAGE.write_text(page(rows, compared), encoding="utf-8")
+        _PAGE.write_text(page(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 __all__ = [
+    "Comparison",
     "Row",
     "Work",
     "child",
@@ -53,6 +54,22 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         if self.at_most is not None:
             return self.median <= self.at_most
         return None if self.at_least is None else self.median >= self.at_least
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table of requests and seconds: one way to ask for many tickers."""
+
+    tickers: int
+    way: str
+    found: tuple[int, int, int]
+    """How many prices, betas and names it brought."""
+    requests: int
+    """With nothing kept from before."""
+    seconds: tuple[float, ...]
+    """Of each round."""
+    requests_again: int | None
+    """In another process, with what the first one has kept; None if that was not run."""
+    seconds_again: tuple[float, ...]
 
 
 def seconds(work: Work) -> float:

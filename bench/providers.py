@@ -1,150 +1,216 @@
-"""What price, beta and name of a portfolio cost: yfinance's ways and ours, against one simulated Yahoo."""
+"""Price, beta and name of many tickers: requests and seconds of yfinance's own ways and of our service.
+
+All ask the same simulated Yahoo. Each run is a process of its own, `python -m bench.providers WAY FOLDER URL
+COUNT`, which keeps in FOLDER what it keeps, and prints the seconds from the question to all figures and how
+many it has found; opening, and importing yfinance and pandas, are not counted.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import itertools
+import math
+import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from curl_cffi import CurlOpt
 from curl_cffi import requests as curl
 
+from bench.measure import Comparison, Row, child, quotients
 from bench.sample import symbols
-from quotewell.service import TickerService
 from quotewell.testing import MarketSimulator
+from quotewell.testing.simulator.instruments import instrument_for
 from quotewell.wiring import open as open_service
 
-__all__ = ["Comparison", "comparison_table", "comparisons"]
+__all__ = ["providers"]
 
-_SIZES = (60, 500)
-_LATENCY = 0.01
-_RATE, _BURST = 2.0, 5
+_LATENCY = 0.01  # seconds; the text of the page names it
+_ROUNDS: Mapping[int, int] = {60: 2, 500: 1}
+_MANY = 500  # so many are asked again only of quotewell: what yfinance keeps, 60 have shown
+_QUOTES_A_REQUEST = 50
+_HISTORIES_A_REQUEST = 20
+_HANDSHAKE = 2
+_NO_LIMIT = 1_000_000
 _COOKIE_HOST = "fc.yahoo.com"
 
+_Counted = TypeVar("_Counted", int, tuple[int, int, int])
+_Figures = tuple[int, int, int]
+"""How many prices, betas and names."""
 
-class Comparison(msgspec.Struct, frozen=True):
-    """One way to know a number of tickers, and its cost."""
 
-    way: str
-    tickers: int
-    requests: int
-    """The handshake not counted."""
+class _Run(msgspec.Struct):
     seconds: float
-    lacks: str = ""
-
-    @property
-    def at_the_limit(self) -> float:
-        """The least seconds at two requests a second."""
-        return max(0.0, self.requests - _BURST) / _RATE
+    found: _Figures
+    requests: int
 
 
-def comparisons(folder: Path) -> list[Comparison]:
-    """All ways, for all sizes."""
-    return [row for size in _SIZES for row in _of_size(size, folder / str(size))]
+def providers(folder: Path) -> Iterator[Row | Comparison]:
+    """The table of requests and seconds, and the rows that have a floor."""
+    for count, rounds in _ROUNDS.items():
+        names = _stocks(count)
+        with MarketSimulator(symbols=names, latency=_LATENCY) as simulator:
+            for name in (*names, "^GSPC"):
+                simulator.market.listing(name, bars=True)  # invented now, so that nobody waits for it
+            compared = {way: _compared(way, count, rounds, simulator, folder) for way in _WAYS}
+        yield from compared.values()
+        yield from _rows(compared["ours"], compared["info"])
 
 
-def comparison_table(rows: Sequence[Comparison]) -> str:
-    """The rows in Markdown."""
-    lines = [
-        "| tickers | way | requests | seconds | at 2 a second | lacks |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row.tickers} | {row.way} | {row.requests:,} | {row.seconds:.1f} | {row.at_the_limit:,.0f} s |"
-        f" {row.lacks} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+def _rows(ours: Comparison, info: Comparison) -> Iterator[Row]:
+    count = ours.tickers
+    quotes, histories = -(-count // _QUOTES_A_REQUEST), -(-(count + 1) // _HISTORIES_A_REQUEST)
+    measure = f"requests of `prefetch` for price, beta and name of {count} tickers"
+    yield Row(
+        measure=measure,
+        against="",
+        values=(float(ours.requests),),
+        at_most=float(_HANDSHAKE + quotes + histories),
+        unit="",
+    )
+    if ours.requests_again is not None:
+        yield Row(
+            measure="the same again in another process",
+            against="",
+            values=(float(ours.requests_again),),
+            at_most=0.0,
+            unit="",
+        )
+    yield Row(
+        measure=f"seconds of yfinance's `Ticker.info` for {count} tickers",
+        against="the same of `prefetch`",
+        values=quotients(info.seconds, ours.seconds),
+    )
 
 
-def _of_size(size: int, folder: Path) -> Iterator[Comparison]:
-    names = symbols(size)
-    with MarketSimulator(symbols=names, latency=_LATENCY) as simulator:
-        with _yfinance(simulator.yahoo_url) as (yfinance, session):
-            yield _timed("yfinance, `Ticker(t).info` in a loop", names, simulator, lambda: [
-                yfinance.Ticker(name, session=session).info for name in names
-            ])  # fmt: skip
-            yield _timed(
-                "yfinance, `download`", names, simulator,
-                lambda: yfinance.download(
-                    names, period="1mo", session=session, progress=False, auto_adjust=False
-                ),
-                lacks="beta, name, currency",
-            )  # fmt: skip
-        with _ours(simulator.yahoo_url, folder) as tickers:
-            yield _timed("quotewell, cold", names, simulator, lambda: _known(tickers, names))
-            yield _timed("quotewell, warm", names, simulator, lambda: _known(tickers, names))
+def _compared(way: str, count: int, rounds: int, simulator: MarketSimulator, folder: Path) -> Comparison:
+    """One way, with nothing kept, and again in another process with what the first has kept."""
+    first: list[_Run] = []
+    second: list[_Run] = []
+    for turn in range(rounds):
+        place = folder / f"{way}-{count}-{turn}"
+        place.mkdir(parents=True)
+        for runs in (first, second) if way == "ours" or count < _MANY else (first,):
+            simulator.clear_log()
+            arguments = ["-m", "bench.providers", way, str(place), simulator.yahoo_url, str(count)]
+            elapsed, found = msgspec.json.decode(child(arguments), type=tuple[float, _Figures])
+            runs.append(_Run(elapsed, found, len(simulator.requests)))
+    return Comparison(
+        tickers=count,
+        way=_WAYS[way].text,
+        found=_constant([run.found for run in (*first, *second)]),
+        requests=_constant([run.requests for run in first]),
+        seconds=tuple(run.seconds for run in first),
+        requests_again=_constant([run.requests for run in second]) if second else None,
+        seconds_again=tuple(run.seconds for run in second),
+    )
 
 
-def _timed(
-    way: str, names: Sequence[str], simulator: MarketSimulator, work: Callable[[], object], lacks: str = ""
-) -> Comparison:
-    simulator.clear_log()
+def _constant(counts: Sequence[_Counted]) -> _Counted:
+    """What is the same in all runs.
+
+    Raises:
+        RuntimeError: It is not.
+    """
+    if len(set(counts)) != 1:
+        raise RuntimeError(f"not the same in all runs: {counts}")
+    return counts[0]
+
+
+def _stocks(count: int) -> list[str]:
+    """Symbols that are stocks by their form, so that nobody misses the beta of a fund."""
+    many = (symbol for symbol in symbols(2 * count) if instrument_for(symbol).type == "stock")
+    return list(itertools.islice(many, count))
+
+
+def _info(names: Sequence[str], folder: Path, url: str) -> tuple[float, _Figures]:
+    """One ticker after the other, all fields that there are."""
+    yfinance, session = _yfinance(folder, url)
     start = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - start
-    return Comparison(way, len(names), len(simulator.data_requests), seconds, lacks)
+    infos = [yfinance.Ticker(name, session=session).info for name in names]
+    elapsed = time.perf_counter() - start
+    prices, betas, texts = (
+        sum(info.get(field) is not None for info in infos)
+        for field in ("regularMarketPrice", "beta", "longName")
+    )
+    return elapsed, (prices, betas, texts)
 
 
-@contextmanager
-def _ours(base_url: str, folder: Path) -> Iterator[TickerService]:
-    with open_service(
-        providers=("yahoo",),
-        yahoo_base_url=base_url,
-        yahoo_rate=10_000.0,
-        yahoo_burst=1_000,
-        cache_dir=folder,
-    ) as tickers:
-        yield tickers
+def _download(names: Sequence[str], folder: Path, url: str) -> tuple[float, _Figures]:
+    """Bars of five days, of which the last has the price."""
+    yfinance, session = _yfinance(folder, url)
+    start = time.perf_counter()
+    frame = yfinance.download(names, period="5d", progress=False, session=session)
+    prices = frame["Close"].iloc[-1].to_dict()
+    elapsed = time.perf_counter() - start
+    return elapsed, (sum(math.isfinite(price) for price in prices.values()), 0, 0)
 
 
-def _known(tickers: TickerService, names: Sequence[str]) -> None:
-    """Price, beta and name of each, or an error."""
-    tickers.prefetch(names)
-    for name in names:
-        data = tickers.get_ticker_data(name)
-        if data.quote is None or data.risk is None or data.profile is None or data.profile.name is None:
-            raise RuntimeError(f"{name}: {data.failures}")
+def _ours(names: Sequence[str], folder: Path, url: str) -> tuple[float, _Figures]:
+    """One prefetch, and what is then at hand; `get_*` would raise if a figure were missing."""
+    import quotewell.providers.yahoo_session  # noqa: F401, PLC0415  imports yfinance, which is not counted
+
+    limits = {"yahoo_rate": _NO_LIMIT, "yahoo_burst": _NO_LIMIT}
+    with open_service(cache_dir=folder, yahoo_base_url=url, providers=["yahoo"], **limits) as tickers:
+        start = time.perf_counter()
+        tickers.prefetch(names)
+        figures = [(tickers.get_price(name), tickers.get_beta(name)) for name in names]
+        profiles = tickers.profiles(names)
+        elapsed = time.perf_counter() - start
+    texts = sum(reading.record is not None and bool(reading.record.name) for reading in profiles.values())
+    return elapsed, (len(figures), len(figures), texts)
 
 
-class _Session(curl.Session[Any]):
-    """yfinance's requests, sent to the simulator; the cookie is asked for once, as our own session does."""
+class _Way(NamedTuple):
+    text: str
+    ask: Callable[[Sequence[str], Path, str], tuple[float, _Figures]]
 
-    def __init__(self, base_url: str) -> None:
+
+_WAYS: Mapping[str, _Way] = {
+    "info": _Way("yfinance, `Ticker(t).info` for each", _info),
+    "download": _Way('yfinance, `download(period="5d")`', _download),
+    "ours": _Way("quotewell, `prefetch`", _ours),
+}
+
+
+def _yfinance(folder: Path, url: str) -> tuple[Any, curl.Session[curl.Response]]:
+    """The library, which keeps its files in `folder`, and a session for it."""
+    import yfinance  # noqa: PLC0415  a second, and not needed by the other ways
+
+    yfinance.set_tz_cache_location(str(folder))
+    return yfinance, _Session(url)
+
+
+class _Session(curl.Session[curl.Response]):
+    """A session of the kind that yfinance makes for itself, which sends its requests to the simulator."""
+
+    def __init__(self, url: str) -> None:
         super().__init__(impersonate="chrome", curl_options={CurlOpt.NOPROXY: "*"})
-        self._base = urlsplit(base_url)
-        self._cookie_answer: Any = None
+        self._base = urlsplit(url)
+        self._cookie_answer: curl.Response | None = None
 
-    def request(self, method: Any, url: str, *arguments: Any, **options: Any) -> Any:
+    def request(self, method: Any, url: str, *arguments: Any, **options: Any) -> curl.Response:
+        """Send it, but ask for the cookie only once: one of Yahoo's own host would be kept in a file."""
         parts = urlsplit(url)
-        if parts.hostname == _COOKIE_HOST and self._cookie_answer is not None:
+        asks_cookie = parts.hostname == _COOKIE_HOST
+        if asks_cookie and self._cookie_answer is not None:
             return self._cookie_answer
-        moved = urlunsplit((self._base.scheme, self._base.netloc, parts.path or "/", parts.query, ""))
-        answer = super().request(method, moved, *arguments, **options)
-        if parts.hostname == _COOKIE_HOST:
+        rewritten = urlunsplit((self._base.scheme, self._base.netloc, parts.path or "/", parts.query, ""))
+        answer = super().request(method, rewritten, *arguments, **options)
+        if asks_cookie:
             self._cookie_answer = answer
         return answer
 
 
-@contextmanager
-def _yfinance(base_url: str) -> Iterator[tuple[Any, _Session]]:
-    """yfinance, quiet, and a session of its own for it."""
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        import yfinance  # noqa: PLC0415  warns at import
-        from yfinance import cache  # noqa: PLC0415
-        from yfinance.data import YfData  # noqa: PLC0415
+def main() -> None:
+    """One run."""
+    _, way, folder, url, count = sys.argv
+    found = _WAYS[way].ask(_stocks(int(count)), Path(folder), url)
+    print(msgspec.json.encode(found).decode())
 
-        # Neither its cookie cache nor the session of an earlier size is to answer.
-        cache._CookieCacheManager._Cookie_cache = cache._CookieCacheDummy()  # noqa: SLF001
-        type(YfData)._instances.pop(YfData, None)  # type: ignore[attr-defined]  # noqa: SLF001
-        session = _Session(base_url)
-        yield yfinance, session
-        session.close()
+
+if __name__ == "__main__":
+    main()

@@ -355,6 +355,23 @@ def test_a_summary_has_beta_for_stocks_and_only_a_three_year_one_for_funds(
     assert fund["defaultKeyStatistics"]["beta3Year"] == 1.0
 
 
+@pytest.mark.parametrize(("range_", "days"), [("5d", 7), ("1mo", 31), ("1y", 366)])
+def test_a_chart_has_the_bars_of_a_range(simulator: MarketSimulator, range_: str, days: int) -> None:
+    body = yahoo(simulator, f"/v8/finance/chart/AAPL?range={range_}&interval=1d").json
+    (result,) = body["chart"]["result"]
+    assert range_ in result["meta"]["validRanges"]
+    assert WEDNESDAY_NOON - days * 86400 <= result["timestamp"][0] < WEDNESDAY_NOON - (days - 4) * 86400
+    assert WEDNESDAY_NOON - 86400 < result["timestamp"][-1] < WEDNESDAY_NOON
+
+
+def test_a_time_series_knows_no_figures(simulator: MarketSimulator) -> None:
+    path = "/ws/fundamentals-timeseries/v1/finance/timeseries/AAPL?symbol=AAPL&type=trailingPegRatio"
+    reply = yahoo(simulator, path)
+    meta = {"symbol": ["AAPL"], "type": ["trailingPegRatio"]}
+    assert reply.json == {"timeseries": {"result": [{"meta": meta}], "error": None}}
+    assert simulator.requests[-1].endpoint == "timeseries"
+
+
 def test_an_unknown_path_is_404(simulator: MarketSimulator) -> None:
     assert get(f"{simulator.yahoo_url}/v6/finance/quote").status == 404
     assert simulator.requests[-1].endpoint == "unknown"
@@ -451,6 +468,25 @@ def test_a_hang_holds_the_answer_until_it_is_released(simulator: MarketSimulator
     fault.release()
     thread.join(10)
     assert [reply.status for reply in replies] == [200]
+
+
+def test_an_answer_comes_no_sooner_than_the_latency() -> None:
+    with MarketSimulator(symbols=KNOWN, now=SATURDAY, latency=0.2) as simulator:
+        assert quotes(simulator, "AAPL")
+        answered = time.monotonic()
+        assert answered - simulator.requests[0].time >= 0.2
+
+
+def test_closing_ends_the_wait_for_the_latency() -> None:
+    simulator = MarketSimulator(symbols=KNOWN, now=SATURDAY, latency=3600.0)
+    thread = threading.Thread(target=simulator.reply, args=("/", {}), daemon=True)
+    thread.start()
+    while not simulator.requests:
+        thread.join(0.001)
+    assert simulator.requests[0].status == 0
+    simulator.close()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_closing_ends_what_hangs_and_can_be_done_twice() -> None:
@@ -709,21 +745,3 @@ def test_the_command_ends_when_interrupted() -> None:
             raise KeyboardInterrupt
 
     assert main([], until=Interrupted()) == 130
-
-
-def test_a_chart_of_a_range_and_the_ratio_that_yfinance_asks_for(simulator: MarketSimulator) -> None:
-    def body(path: str) -> Any:
-        return get(simulator.yahoo_url + path, Cookie="A3=simulated").json
-
-    month = body("/v8/finance/chart/AAPL?range=1mo")["chart"]["result"][0]
-    whole = body("/v8/finance/chart/AAPL")["chart"]["result"][0]
-    assert len(month["timestamp"]) < 25 < len(whole["timestamp"])
-    ratio = body("/ws/fundamentals-timeseries/v1/finance/timeseries/AAPL")
-    assert ratio == {"timeseries": {"result": [], "error": None}}
-
-
-def test_latency_delays_every_answer_by_as_much() -> None:
-    with MarketSimulator(symbols=["AAPL"], latency=0.05) as slow:
-        start = time.monotonic()
-        get(slow.yahoo_url)
-        assert time.monotonic() - start >= 0.05

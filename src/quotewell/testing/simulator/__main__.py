@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None, *, until: threading.Event | Non
         port=options.port,
         fmp_key=options.fmp_key,
         fmp_batch_quotes=options.fmp_batch_quotes,
+        latency=options.latency,
     )
     for kind in options.fault:
         simulator.fault(kind)
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="another one, another market")
     parser.add_argument("--fmp-key", default="simulated-key", help="the only key that FMP accepts")
     parser.add_argument("--fmp-batch-quotes", action="store_true", help="the FMP plan has batch-quote")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds until a request is answered")
     parser.add_argument(
         "--fault", action="append", default=[], help="a fault for all data requests, like 429"
     )

@@ -31,8 +31,6 @@ _ROUTES = (
 )
 _COOKIE = "A3=simulated"
 _SPARK_SYMBOLS = 20
-_FAR_PAST = -1e11
-_NO_TIMESERIES: dict[str, object] = {"timeseries": {"result": [], "error": None}}
 
 _FMP_ANSWERS: dict[str, Callable[[Sequence[Listing]], list[dict[str, Any]]]] = {
     "fmp/profile": fmp_wire.profile_answer,
@@ -119,23 +117,28 @@ class Endpoints:
         return None
 
     def _yahoo_answer(self, request: Request, faults: Sequence[Fault]) -> Reply:
-        if request.endpoint in ("crumb", "timeseries"):
-            is_crumb = request.endpoint == "crumb"
-            # The time series is a ratio that yfinance's `Ticker.info` asks for, and no company here has.
-            return Reply(200, self.crumb.encode(), "text/plain") if is_crumb else _json(200, _NO_TIMESERIES)
+        if request.endpoint == "crumb":
+            return Reply(200, self.crumb.encode(), "text/plain")
         listings = self._listings(request, faults)
         if request.endpoint == "quote":
             fields = [field for field in request.query.get("fields", "").split(",") if field]
             return _json(200, yahoo_wire.quote_answer(listings, fields))
         if request.endpoint == "spark":
             return self._spark_answer(request, listings)
+        if request.endpoint == "timeseries":
+            types = request.query.get("type", "").split(",")
+            return _json(200, yahoo_wire.timeseries_answer(request.symbols[0], types))
+        return self._single_answer(request, listings)
+
+    def _single_answer(self, request: Request, listings: Sequence[Listing]) -> Reply:
+        """Of an endpoint that takes one symbol."""
         if not listings:
             return _json(404, yahoo_wire.not_found(request.endpoint, ",".join(request.symbols)))
         if request.endpoint == "quote_summary":
             return _json(200, yahoo_wire.summary_answer(listings[0]))
         now = self.market.now()
-        days = yahoo_wire.RANGE_DAYS.get(request.query.get("range", ""))
-        start = float(request.query.get("period1", _FAR_PAST if days is None else now - days * 86400.0))
+        earliest = yahoo_wire.range_start(request.query.get("range", "max"), now)
+        start = float(request.query.get("period1", earliest))
         end = float(request.query.get("period2", now))
         return _json(200, yahoo_wire.chart_answer(listings[0], start, end))
 

@@ -33,7 +33,8 @@ class LoggedRequest(msgspec.Struct):
     time: float
     """Monotonic seconds of its arrival."""
     endpoint: str
-    """`cookie`, `crumb`, `quote`, `spark`, `chart`, `quote_summary`, `fmp/profile`, …, or `unknown`."""
+    """`cookie`, `crumb`, `quote`, `spark`, `chart`, `quote_summary`, `timeseries`, `fmp/profile`, …, or
+    `unknown`."""
     path: str
     symbols: tuple[str, ...]
     target: str = ""
@@ -62,7 +63,7 @@ class MarketSimulator:
         port: 0 for any free one.
         fmp_key: The only API key that FMP's endpoints accept.
         fmp_batch_quotes: Whether the FMP plan has `batch-quote`; else it answers 402.
-        latency: Seconds that each answer takes longer, as if it came from far away.
+        latency: Seconds from the arrival of a request until it is answered, if answering takes no longer.
     """
 
     def __init__(
@@ -77,10 +78,11 @@ class MarketSimulator:
         fmp_batch_quotes: bool = False,
         latency: float = 0.0,
     ) -> None:
-        self._latency = threading.Event(), latency
         self.market = market if market is not None else Market(symbols, seed=seed, now=now)
         self.endpoints = Endpoints(self.market, fmp_key)
         self.endpoints.fmp_batch_quotes = fmp_batch_quotes
+        self._latency = latency
+        self._closing = threading.Event()
         self._faults = Faults()
         self._lock = threading.Lock()
         self._log: list[LoggedRequest] = []
@@ -172,7 +174,8 @@ class MarketSimulator:
         self._thread.start()
 
     def close(self) -> None:
-        """End all faults and connections and stop; may be called twice."""
+        """End all faults, waits and connections and stop; may be called twice."""
+        self._closing.set()
         self._faults.clear()
         if self._thread is not None:
             self._server.shutdown()
@@ -203,10 +206,10 @@ class MarketSimulator:
         logged = LoggedRequest(time.monotonic(), request.endpoint, request.path, request.symbols, target)
         with self._lock:
             self._log.append(logged)
-        never, seconds = self._latency
-        if seconds:
-            never.wait(seconds)
         reply = self.endpoints.answer(request, self._faults.hitting(request.endpoint, request.symbols))
+        remaining = logged.time + self._latency - time.monotonic()
+        if remaining > 0.0:
+            self._closing.wait(remaining)
         if reply.delivery != "reset":
             logged.status = reply.status
         return reply

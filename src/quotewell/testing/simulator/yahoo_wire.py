@@ -15,8 +15,10 @@ __all__ = [
     "chart_answer",
     "not_found",
     "quote_answer",
+    "range_start",
     "spark_answer",
     "summary_answer",
+    "timeseries_answer",
     "unauthorized",
 ]
 
@@ -51,7 +53,7 @@ _ALWAYS = frozenset(
     )
 )
 _ONLY_WHEN_LISTED = frozenset(("beta",))
-RANGE_DAYS = {
+_RANGE_DAYS = {
     "1d": 1,
     "5d": 7,
     "1mo": 31,
@@ -61,6 +63,7 @@ RANGE_DAYS = {
     "2y": 731,
     "5y": 1827,
     "10y": 3653,
+    "max": 1_000_000,
 }
 
 
@@ -73,7 +76,7 @@ def spark_answer(listings: Sequence[Listing], range_: str, now: float) -> dict[s
     """The body of `/v7/finance/spark` for listings with bars."""
     rows = []
     for listing in listings:
-        timestamps, closes = _bars(listing, now - RANGE_DAYS.get(range_, 1) * 86400.0, now)
+        timestamps, closes = _bars(listing, range_start(range_, now), now)
         response = {
             "meta": _meta(listing, closes),
             "timestamp": timestamps,
@@ -81,6 +84,11 @@ def spark_answer(listings: Sequence[Listing], range_: str, now: float) -> dict[s
         }
         rows.append({"symbol": listing.symbol, "response": [response]})
     return {"spark": {"result": rows, "error": None}}
+
+
+def range_start(range_: str, now: float) -> float:
+    """The instant at which a range like `1mo` that ends now begins; a range that is not known is a day."""
+    return now - _RANGE_DAYS.get(range_, 1) * 86400.0
 
 
 def chart_answer(listing: Listing, start: float, end: float) -> dict[str, Any]:
@@ -93,8 +101,15 @@ def chart_answer(listing: Listing, start: float, end: float) -> dict[str, Any]:
             result["events"] = events
         result["timestamp"] = timestamps
         result["indicators"] = {
+            # The market trades without volumes.
             "quote": [
-                {"close": closes, "open": closes, "high": closes, "low": closes, "volume": [0] * len(closes)}
+                {
+                    "close": closes,
+                    "open": closes,
+                    "high": closes,
+                    "low": closes,
+                    "volume": [None] * len(closes),
+                }
             ],
             "adjclose": [{"adjclose": closes}],
         }
@@ -128,6 +143,12 @@ def summary_answer(listing: Listing) -> dict[str, Any]:
         "quoteType": described,
     }
     return {"quoteSummary": {"result": [modules], "error": None}}
+
+
+def timeseries_answer(symbol: str, types: Sequence[str]) -> dict[str, Any]:
+    """The body of `/ws/fundamentals-timeseries/v1/finance/timeseries/{symbol}`: the market has no figures."""
+    rows = [{"meta": {"symbol": [symbol], "type": [type_]}} for type_ in types]
+    return {"timeseries": {"result": rows, "error": None}}
 
 
 def unauthorized(description: str) -> dict[str, Any]:
@@ -210,9 +231,9 @@ def _meta(listing: Listing, closes: Sequence[float | None]) -> dict[str, Any]:
         "regularMarketPrice": listing.price,
         "chartPreviousClose": closes[0] if closes else None,
         "currentTradingPeriod": {"regular": regular},
-        "dataGranularity": "1d",
         "priceHint": 2,
-        "validRanges": [*RANGE_DAYS, "ytd", "max"],
+        "dataGranularity": "1d",
+        "validRanges": list(_RANGE_DAYS),
     }
 
 
