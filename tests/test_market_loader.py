@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+import msgspec
 import pytest
 
 from quotewell.cache.loading import Miss
@@ -279,3 +280,17 @@ def test_bars_pass_the_border_too(clock: ManualClock, tickers: TickerService) ->
     assert batches is not None
     fetched = batches[0].fetch([("AAPL", "history")], Lane.INTERACTIVE, 0.0)
     assert fetched.closes["AAPL"].closes == [1.0, 3.0]
+
+
+def test_a_stored_record_of_wrong_types_is_no_evidence(
+    tickers: TickerService, feed: Feed, clock: ManualClock, level: InterruptedLevel
+) -> None:
+    """What a damaged disk may have left: a text where a number was."""
+    assert read(tickers).record is not None
+    (stored,) = level.get_many("quote", ["AAPL"]).values()
+    broken = msgspec.structs.replace(stored, as_of=b"\x00")
+    level.put_many("quote", [broken], begun=level.rev())
+    clock.advance(600.0)
+    feed.prices["AAPL"] = 101.0
+    report = tickers.refresh([("AAPL", "quote")])
+    assert report.counts()["fetched"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import warnings
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from engine_parts import fetches_ended
 from quotewell.cache import sqlite_file
+from quotewell.errors import StaleDataWarning
 from survival import SYMBOLS, Market, checkpointed, integrity, set_aside, warnings_told
 
 PAGE = 4096
@@ -213,7 +215,9 @@ def test_bytes_flipped_at_random_cost_no_answer(tmp_path: Path, name: str, in_us
             place = choice.randrange(size)
             old = (folder / name).read_bytes()[place]
             overwrite(folder / name, place, bytes([old ^ (1 << choice.randrange(8))]))
-        with warnings_told() as told:
+        with warnings_told() as told, warnings.catch_warnings():
+            # A flipped byte of a currency has the next price held back: the old one is served, marked.
+            warnings.simplefilter("ignore", StaleDataWarning)
             if not in_use:
                 tickers = market.open(folder)
             wrong = len(market.wrong(tickers))

@@ -202,7 +202,17 @@ class MarketLoader:
             (symbol, table): record
             for table, keys in by_table(needs).items()
             for symbol, record in self._store.load(table, keys).items()
+            if _is_sound(record)
         }
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether each field is of its type: a byte that a disk has flipped may have made a number a text."""
+    try:
+        msgspec.convert(msgspec.to_builtins(record), type(record))
+    except (msgspec.ValidationError, UnicodeError):
+        return False
+    return True
 
 
 def _is_priced(record: Record | None) -> bool:
