@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from hypothesis import given
@@ -107,6 +106,14 @@ class Feed:
         self.dividends: dict[int, float] = {}
         self.splits: dict[int, float] = {}
 
+    def trade(self, data: st.DataObject, days: int) -> None:
+        """Let days pass, some of them ex-dates."""
+        for _ in range(days):
+            today = self.FIRST + len(self.raw)
+            self.raw[today] = data.draw(st.floats(5.0, 500.0))
+            if data.draw(st.booleans()):
+                self.dividends[today] = data.draw(st.floats(0.1, 1.0))
+
     def answer(self, since: int, *, events: bool, without: int | None = None) -> Closes:
         """From the day `since` on; `without` one day, which is missing in this very answer."""
         return series(
@@ -142,19 +149,14 @@ def test_through_days_splits_corrections_and_gaps_the_series_is_of_one_vintage_a
     feed = Feed()
     known_splits: set[int] = set()
     known_dividends: set[int] = set()
-    days = itertools.count(Feed.FIRST)
-    for _ in range(data.draw(st.integers(1, 5), label="bars at first")):
-        feed.raw[next(days)] = data.draw(st.floats(5.0, 500.0))
+    feed.trade(data, data.draw(st.integers(1, 5), label="bars at first"))
     stored = feed.answer(Feed.FIRST, events=False)
     for _ in range(data.draw(st.integers(1, 8), label="answers")):
         last = stored.dates[-1]
         since = data.draw(st.sampled_from(stored.dates[-10:]), label="since")
         split = data.draw(st.sampled_from((None, None, 2.0, 0.1)), label="split")
         corrected = data.draw(st.sampled_from((None, None, *stored.dates[-10:])), label="corrected")
-        for _ in range(data.draw(st.integers(0, 4), label="days")):
-            feed.raw[today := next(days)] = data.draw(st.floats(5.0, 500.0))
-            if data.draw(st.booleans()):
-                feed.dividends[today] = data.draw(st.floats(0.1, 1.0))
+        feed.trade(data, data.draw(st.integers(0, 4), label="days"))
         today = max(feed.raw)
         if split is not None and today > last:
             feed.splits[today] = split

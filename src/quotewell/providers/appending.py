@@ -58,7 +58,7 @@ def replaced(stored: Closes, new: Closes) -> Closes:
     """`new` in place of `stored`, which is of another vintage.
 
     That a split was is true in every vintage. The amount of a dividend is adjusted for later splits, as
-    closes are: a stored one stays where a close before it is the same in both, as none lies between them then.
+    closes are: a stored one stays where a close before it is the same in both: no split lies between them.
     """
     agreed = _agreed(dict(zip(stored.dates, stored.closes, strict=True)), new)
     unsplit = [event for event in stored.dividends if agreed and event.ex_date > agreed[0]]
