@@ -58,10 +58,13 @@ def replaced(stored: Closes, new: Closes) -> Closes:
     """`new` in place of `stored`, which is of another vintage.
 
     That a split was is true in every vintage. The amount of a dividend is adjusted for later splits, as
-    closes are: a stored one stays where a close before it is the same in both: no split lies between them.
+    closes are, of which a split changes all before it: the stored dividends after the first close that is the
+    same in both stay, and all of them where that is the first of all common ones.
     """
-    agreed = _agreed(dict(zip(stored.dates, stored.closes, strict=True)), new)
-    unsplit = [event for event in stored.dividends if agreed and event.ex_date > agreed[0]]
+    known = dict(zip(stored.dates, stored.closes, strict=True))
+    agreed = _agreed(known, new)
+    is_unsplit = agreed[:1] == [day for day in new.dates if day in known][:1]
+    unsplit = [event for event in stored.dividends if agreed and (is_unsplit or event.ex_date > agreed[0])]
     return Closes(
         symbol=new.symbol,
         source=new.source,
