@@ -136,3 +136,21 @@ def test_a_statement_of_one_currency_has_its_cash_in_the_summary() -> None:
     lines = [line for line in STATEMENT.splitlines() if "Ending Cash" not in line or "Summary" in line]
     cash = [p for p in read("\n".join(lines)).positions if p.kind == "cash"]
     assert [(p.value, p.currency) for p in cash] == [(1300.0, "USD")]
+
+
+def test_londons_dot_is_no_part_of_a_symbol() -> None:
+    header = "Symbol,Quantity,MarkPrice,PositionValue,CurrencyPrimary,ListingExchange\n"
+    file = read_positions((header + "BP.,100,4.5,450,GBP,LSE\n").encode())
+    assert [(p.kind, p.symbol, p.currency) for p in file.positions] == [("stock", "BP.L", "GBP")]
+
+
+def test_an_option_of_another_country_is_not_an_american_companys() -> None:
+    header = (
+        "AssetClass,Symbol,Quantity,MarkPrice,PositionValue,CurrencyPrimary,"
+        "Expiry,Strike,Put/Call,UnderlyingSymbol\n"
+    )
+    named = "20251219,300,P,ALV\n"
+    rows = f"OPT,P ALV  20251219 300 M,1,5,500,EUR,{named}OPT,P ALV  20251219 300 M,1,5,,EUR,{named}"
+    file = read_positions((header + rows).encode())
+    assert [(p.kind, p.value, p.underlying) for p in file.positions] == [("unknown", 500.0, None)]
+    assert [(row.line, "outside the United States" in row.reason) for row in file.rejected] == [(3, True)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from quotewell.errors import SymbolError
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
-from quotewell.portfolio.importers.instruments import position_of
+from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.listings import listed_symbol
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
@@ -104,15 +104,25 @@ def position_of_class(
     if asset in _OPTIONS:
         if contract is None:
             raise RowError(f"{said['raw_symbol'].strip()[:40]}: no option that can be read")
+        if currency not in ("", "USD"):
+            # An OCC symbol is an American option's: Eurex' ALV is Allianz, New York's is Autoliv.
+            return _unpriced(said, "an option of an exchange outside the United States")
         return position_of(said, contract=contract)
     if asset not in _STOCKS:
-        if said["value"] is None:
-            raise RowError(f"{asset} is not supported, and the row has no value")
-        return position_of(said, "unknown")
+        return _unpriced(said, asset)
+    # London's symbols of two letters are written with a dot: `BP.`.
+    said["raw_symbol"] = said["raw_symbol"].strip().removesuffix(".")
     position = position_of(said)
     if position.kind == "stock":
         position.symbol = _canonical(listed_symbol(said["raw_symbol"], exchange, currency))
     return position
+
+
+def _unpriced(said: Reported, what: str) -> Position:
+    """A row that counts by the broker's value alone."""
+    if said["value"] is None:
+        raise RowError(f"{what} is not supported, and the row has no value")
+    return position_of(said, "unknown")
 
 
 def _position(columns: Columns, row: Row) -> Position:
