@@ -8,6 +8,7 @@ import pytest
 
 from quotewell import Portfolio
 from quotewell.calendars import close_of
+from quotewell.errors import ImportFailed
 from quotewell.portfolio.importers import ImportedFile, read_positions
 from quotewell.portfolio.importers.listings import listed_symbol
 from quotewell.portfolio.importers.outcome import RowError
@@ -154,3 +155,31 @@ def test_an_option_of_another_country_is_not_an_american_companys() -> None:
     file = read_positions((header + rows).encode())
     assert [(p.kind, p.value, p.underlying) for p in file.positions] == [("unknown", 500.0, None)]
     assert [(row.line, "outside the United States" in row.reason) for row in file.rejected] == [(3, True)]
+
+
+SECTIONS = (
+    "BOF,U1,Q,4\nBOA,U1\nBOS,POST,Open Positions\n"
+    "HEADER,POST,ClientAccountID,CurrencyPrimary,FXRateToBase,AssetClass,Symbol,Quantity,MarkPrice,PositionValue\n"
+    "DATA,POST,U1,USD,1,STK,AAPL,10,100,1000\nEOS,POST,1\nBOS,CRTT,Cash Report\n"
+    "HEADER,CRTT,ClientAccountID,CurrencyPrimary,StartingCash,EndingCash\n"
+    "DATA,CRTT,U1,BASE_SUMMARY,5,7\nDATA,CRTT,U1,USD,5,3\nDATA,CRTT,U1,EUR,1,4\nDATA,CRTT,U1,CHF,1,--\n"
+    "EOS,CRTT,4\nBOS,TRNT,Trades\n"
+    "HEADER,TRNT,ClientAccountID,CurrencyPrimary,FXRateToBase,AssetClass,Symbol,Quantity,TradePrice,TradeID\n"
+    "DATA,TRNT,U1,USD,1,STK,AAPL,5,90,1\nEOS,TRNT,1\nEOA,U1\nEOF,U1\n"
+)
+
+
+def test_sections_of_one_query_are_told_apart() -> None:
+    file = read(SECTIONS)
+    assert [(p.kind, p.quantity, p.value, p.currency, p.account) for p in file.positions] == [
+        ("stock", 10.0, 1000.0, "USD", "U1"),
+        ("cash", None, 3.0, "USD", "U1"),
+        ("cash", None, 4.0, "EUR", "U1"),
+    ]
+    assert [(row.line, row.reason) for row in file.rejected] == [(12, "cash in CHF: no amount")]
+
+
+def test_trades_are_no_positions() -> None:
+    trades = SECTIONS[SECTIONS.index("HEADER,TRNT") :]
+    with pytest.raises(ImportFailed):
+        read(trades)

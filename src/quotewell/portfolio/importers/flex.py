@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from quotewell.errors import SymbolError
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
@@ -44,6 +44,11 @@ _OWN = frozenset(
     ("clientaccountid", "currencyprimary", "fxratetobase", "assetclass", "underlyingsymbol", "levelofdetail")
 ) | {"listingexchange", "markprice", "positionvalue", "costbasismoney", "costbasisprice", "put/call"}
 """Headings that only a Flex query has."""
+_OF_TRADES = frozenset(("buy/sell", "ibcommission", "tradedate", "tradeid", "tradeprice", "transactiontype"))
+_OF_CASH = {"account": _HEADINGS["account"], "currency": _HEADINGS["currency"], "value": ("endingcash",)}
+_ALL_CURRENCIES = "BASE_SUMMARY"
+_BRACKETS = frozenset(("BOF", "BOA", "BOS", "EOS", "EOA", "EOF"))
+"""First cells of the lines around accounts and sections, where a query asks for them."""
 _STOCKS = frozenset(("", "STK", "FUND", "ETF"))
 _OPTIONS = frozenset(("OPT",))
 _CASH = "CASH"
@@ -56,27 +61,71 @@ class Flex:
 
     def recognise(self, rows: Sequence[Row]) -> Columns | None:
         """Find the header by `Symbol`, `Quantity` and two headings that only Flex queries have."""
-        columns = find_columns(rows, _HEADINGS, _REQUIRED)
-        if columns is None or len(_OWN.intersection(map(key, columns.header.cells))) < 2:
-            return None
-        return columns
+        for row in rows:
+            words = set(map(key, row.cells))
+            if len(_OWN & words) > 1 and not _OF_TRADES & words:
+                columns = find_columns([row], _HEADINGS, _REQUIRED)
+                if columns is not None:
+                    return columns
+        return None
 
     def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
-        """Sort all rows into positions and rejected rows."""
-        all_rows = list(rows)
-        levels = {columns.text(row, "level").upper() for row in all_rows[1:]}
-        file.base_currency = _base_currency(columns, all_rows)
+        """Sort positions and cash; sections of trades and others are not about what is held."""
+        for header, section in _sections(columns, rows):
+            if (positions := self.recognise([header])) is not None:
+                _read_positions(positions, section, file)
+            elif (cash := find_columns([header], _OF_CASH, ("currency", "value"))) is not None:
+                _read_cash(cash, section, file)
+            else:
+                file.notes.append(header.text)
 
-        def entry(columns: Columns, row: Row) -> Position | None:
-            level = columns.text(row, "level").upper()
-            if level == "LOT" and "SUMMARY" in levels:
-                return None
-            dated = as_of_in_text(_iso(columns.text(row, "date")))
-            if dated is not None:
-                file.as_of = dated if file.as_of is None else max(file.as_of, dated)
-            return _position(columns, row)
 
-        read_rows(columns, all_rows, file, entry)
+def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """Each header with itself and the rows below it, from that of `columns` on."""
+    section: list[Row] = []
+    for row in rows:
+        if row.line < columns.header.line or (row.cells and row.cells[0] in _BRACKETS):
+            continue
+        may_be_header = (
+            "Currency" in row.text or "Account" in row.text
+        )  # spares most rows a look at each cell
+        if section and may_be_header and not _OWN.isdisjoint(map(key, row.cells)):
+            yield section[0], section
+            section = []
+        section.append(row)
+    if section:
+        yield section[0], section
+
+
+def _read_positions(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
+    levels = {columns.text(row, "level").upper() for row in rows[1:]}
+    file.base_currency = file.base_currency or _base_currency(columns, rows)
+
+    def entry(columns: Columns, row: Row) -> Position | None:
+        level = columns.text(row, "level").upper()
+        if level == "LOT" and "SUMMARY" in levels:
+            return None
+        dated = as_of_in_text(_iso(columns.text(row, "date")))
+        if dated is not None:
+            file.as_of = dated if file.as_of is None else max(file.as_of, dated)
+        return _position(columns, row)
+
+    read_rows(columns, rows, file, entry)
+
+
+def _read_cash(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
+    """Ending cash by currency; the summary of all counts for nothing beside it."""
+
+    def entry(columns: Columns, row: Row) -> Position | None:
+        code = columns.text(row, "currency")
+        amount = columns.amount(row, "value")
+        if code == _ALL_CURRENCIES or amount == 0:
+            return None
+        if amount is None:
+            raise RowError(f"cash in {code or 'an unknown currency'}: no amount")
+        return position_of(reported(columns, row, code or None) | {"raw_symbol": code}, "cash")
+
+    read_rows(columns, rows, file, entry)
 
 
 def position_of_class(
