@@ -8,6 +8,7 @@ import pytest
 
 from quotewell import Portfolio
 from quotewell.calendars import close_of
+from quotewell.errors import ImportFailed
 from quotewell.portfolio.importers import ImportedFile, read_positions
 from quotewell.portfolio.importers.listings import listed_symbol
 from quotewell.portfolio.importers.outcome import RowError
@@ -136,3 +137,49 @@ def test_a_statement_of_one_currency_has_its_cash_in_the_summary() -> None:
     lines = [line for line in STATEMENT.splitlines() if "Ending Cash" not in line or "Summary" in line]
     cash = [p for p in read("\n".join(lines)).positions if p.kind == "cash"]
     assert [(p.value, p.currency) for p in cash] == [(1300.0, "USD")]
+
+
+def test_londons_dot_is_no_part_of_a_symbol() -> None:
+    header = "Symbol,Quantity,MarkPrice,PositionValue,CurrencyPrimary,ListingExchange\n"
+    file = read_positions((header + "BP.,100,4.5,450,GBP,LSE\n").encode())
+    assert [(p.kind, p.symbol, p.currency) for p in file.positions] == [("stock", "BP.L", "GBP")]
+
+
+def test_an_option_of_another_country_is_not_an_american_companys() -> None:
+    header = (
+        "AssetClass,Symbol,Quantity,MarkPrice,PositionValue,CurrencyPrimary,"
+        "Expiry,Strike,Put/Call,UnderlyingSymbol\n"
+    )
+    named = "20251219,300,P,ALV\n"
+    rows = f"OPT,P ALV  20251219 300 M,1,5,500,EUR,{named}OPT,P ALV  20251219 300 M,1,5,,EUR,{named}"
+    file = read_positions((header + rows).encode())
+    assert [(p.kind, p.value, p.underlying) for p in file.positions] == [("unknown", 500.0, None)]
+    assert [(row.line, "outside the United States" in row.reason) for row in file.rejected] == [(3, True)]
+
+
+SECTIONS = (
+    "BOF,U1,Q,4\nBOA,U1\nBOS,POST,Open Positions\n"
+    "HEADER,POST,ClientAccountID,CurrencyPrimary,FXRateToBase,AssetClass,Symbol,Quantity,MarkPrice,PositionValue\n"
+    "DATA,POST,U1,USD,1,STK,AAPL,10,100,1000\nEOS,POST,1\nBOS,CRTT,Cash Report\n"
+    "HEADER,CRTT,ClientAccountID,CurrencyPrimary,StartingCash,EndingCash\n"
+    "DATA,CRTT,U1,BASE_SUMMARY,5,7\nDATA,CRTT,U1,USD,5,3\nDATA,CRTT,U1,EUR,1,4\nDATA,CRTT,U1,CHF,1,--\n"
+    "EOS,CRTT,4\nBOS,TRNT,Trades\n"
+    "HEADER,TRNT,ClientAccountID,CurrencyPrimary,FXRateToBase,AssetClass,Symbol,Quantity,TradePrice,TradeID\n"
+    "DATA,TRNT,U1,USD,1,STK,AAPL,5,90,1\nEOS,TRNT,1\nEOA,U1\nEOF,U1\n"
+)
+
+
+def test_sections_of_one_query_are_told_apart() -> None:
+    file = read(SECTIONS)
+    assert [(p.kind, p.quantity, p.value, p.currency, p.account) for p in file.positions] == [
+        ("stock", 10.0, 1000.0, "USD", "U1"),
+        ("cash", None, 3.0, "USD", "U1"),
+        ("cash", None, 4.0, "EUR", "U1"),
+    ]
+    assert [(row.line, row.reason) for row in file.rejected] == [(12, "cash in CHF: no amount")]
+
+
+def test_trades_are_no_positions() -> None:
+    trades = SECTIONS[SECTIONS.index("HEADER,TRNT") :]
+    with pytest.raises(ImportFailed):
+        read(trades)

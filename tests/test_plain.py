@@ -79,7 +79,7 @@ def test_unknown_columns_are_named() -> None:
 
 def test_a_header_that_is_mostly_another_brokers_is_not_read_as_plain() -> None:
     with pytest.raises(ImportFailed, match="no header of a known kind"):
-        read("Symbol,Quantity,CostBasisPrice,CurrencyPrimary,ListingExchange\nAAPL,1,2,EUR,NASDAQ\n")
+        read("Symbol,Quantity,Open Date,Term,Venue,Tax Lot\nAAPL,1,2025-05-08,long,XNAS,7\n")
 
 
 def test_a_history_is_not_read_as_positions_and_says_so() -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from quotewell.errors import UsageError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_mapping", "load_settings", "save_mapping"]
 
 _PREFIX = "QUOTEWELL_"
 _SECRETS = frozenset({"fmp_api_key", "cache_url"})
@@ -206,7 +206,50 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
 
 
+def load_mapping(name: str) -> dict[str, str]:
+    """The mapping of columns that was saved by this name (`mappings/NAME.toml` in the config folder).
+
+    Raises:
+        UsageError: There is none, it cannot be read, or the name is none.
+    """
+    path = _mapping_path(name)
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        saved = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml"))) or "none"
+        raise UsageError(f"there is no mapping {name!r}", hint=f"saved in {path.parent}: {saved}") from None
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+
+
+def save_mapping(name: str, mapping: Mapping[str, str]) -> Path:
+    """Keep a mapping of columns by a name, instead of an earlier one; returns where.
+
+    Raises:
+        UsageError: It cannot be written, or the name is none.
+    """
+    path = _mapping_path(name)
+    # A JSON string is a basic string of TOML, if DEL, which no heading holds, is left aside.
+    lines = [f"{field} = {msgspec.json.encode(heading).decode()}\n" for field, heading in mapping.items()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def _mapping_path(name: str) -> Path:
+    if not name or not all(letter.isalnum() or letter in "-_" for letter in name):
+        raise UsageError(f"{name[:40]!r} is no name for a mapping", hint="letters, digits, - and _")
+    return _config_folder() / "mappings" / f"{name}.toml"
+
+
 def _user_config() -> Path:
+    return _config_folder() / "quotewell.toml"
+
+
+def _config_folder() -> Path:
     from platformdirs import user_config_path  # noqa: PLC0415  a third of the cost of this module
 
-    return user_config_path("quotewell", appauthor=False) / "quotewell.toml"
+    return user_config_path("quotewell", appauthor=False)

@@ -111,6 +111,7 @@ class Portfolio:
         basis: Basis | None = None,
         at: float | None = None,
         offline: bool | None = None,
+        mapping: Mapping[str, str] | None = None,
     ) -> Portfolio:
         """Read a broker's export or a plain table; the broker is recognised.
 
@@ -121,11 +122,13 @@ class Portfolio:
             basis: As in the class.
             at: As in the class.
             offline: As in the class.
+            mapping: Field to the heading of its column, where the headings are one's own.
 
         Raises:
             ImportFailed: If the file cannot be read.
         """
-        return cls(read_positions(path, name), tickers, basis=basis, at=at, offline=offline)
+        file = read_positions(path, name, mapping=mapping)
+        return cls(file, tickers, basis=basis, at=at, offline=offline)
 
     @property
     def positions(self) -> list[Position]:

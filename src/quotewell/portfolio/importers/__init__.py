@@ -5,7 +5,7 @@ To add a broker, write a module with a class like `plain.Plain` and name it in `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -16,6 +16,7 @@ from quotewell.portfolio.importers.dates import as_of_in_name
 from quotewell.portfolio.importers.etrade import ETrade
 from quotewell.portfolio.importers.fidelity import Fidelity
 from quotewell.portfolio.importers.flex import Flex
+from quotewell.portfolio.importers.mapping import Mapped
 from quotewell.portfolio.importers.merging import merged
 from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
@@ -59,24 +60,32 @@ IMPORTERS: tuple[Importer, ...] = (
 )
 
 
-def read_files(sources: Sequence[str | Path]) -> ImportedFile:
+def read_files(sources: Sequence[str | Path], mapping: Mapping[str, str] | None = None) -> ImportedFile:
     """Read several files as one book; see `merging.merged`.
 
     Args:
         sources: Paths, at least one.
+        mapping: As in `read_positions`, for all of them.
 
     Raises:
         ImportFailed: One of them cannot be read, or an account would be counted twice.
     """
-    return merged([read_positions(source) for source in sources])
+    return merged([read_positions(source, mapping=mapping) for source in sources])
 
 
-def read_positions(source: str | Path | bytes | BinaryIO, name: str | None = None) -> ImportedFile:
+def read_positions(
+    source: str | Path | bytes | BinaryIO,
+    name: str | None = None,
+    *,
+    mapping: Mapping[str, str] | None = None,
+) -> ImportedFile:
     """Read a broker's export of positions, or a plain table.
 
     Args:
         source: A path, the content, or an open binary file.
         name: What messages call the file, and where its date is looked for; the path by default.
+        mapping: Field to the heading of its column (`mapping.MAPPED_FIELDS`); without it the broker is
+            recognised.
 
     Returns:
         Positions, pending activity and rejected rows; all rows of the table are in one of them.
@@ -86,7 +95,12 @@ def read_positions(source: str | Path | bytes | BinaryIO, name: str | None = Non
     """
     shown = name or (str(source) if isinstance(source, (str, Path)) else "the file")
     table = read_text(read_bytes(source, shown), shown)
-    importer, columns, delimiter = _recognised(table)
+    importer: Importer
+    if mapping is None:
+        importer, columns, delimiter = _recognised(table)
+    else:
+        importer = mapped = Mapped(mapping)
+        columns, delimiter = mapped.find(table, _HEADER_WITHIN)
     file = ImportedFile(broker=importer.broker, path=shown, delimiter=delimiter)
     importer.read(columns, table.rows(delimiter), file)
     file.rejected.sort(key=lambda row: row.line)
@@ -117,6 +131,7 @@ def _recognised(table: Table) -> tuple[Importer, Columns, str]:
     raise ImportFailed(
         table.name,
         f"no header of a known kind in its first {_HEADER_WITHIN} rows (known: {brokers})",
-        hint="export positions from the broker as CSV, or write a table with the columns symbol,quantity; "
+        hint="export positions from the broker as CSV, write a table with the columns symbol,quantity, "
+        "or name its columns with --map; "
         "Robinhood and Webull have no positions export",
     )

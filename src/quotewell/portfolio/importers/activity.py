@@ -129,6 +129,8 @@ def _position(columns: Columns, row: Row, listed: Mapping[str, str], account: st
 def _cash(columns: Columns, row: Row, currency: str, account: str | None) -> Position | None:
     columns.check(row)
     amount = columns.amount(row, "total")
+    if amount is None:
+        raise RowError(f"cash in {currency} without an amount")
     if not amount:
         return None
     return CashPosition(

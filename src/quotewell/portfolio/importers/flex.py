@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from quotewell.errors import SymbolError
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
-from quotewell.portfolio.importers.instruments import position_of
+from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.listings import listed_symbol
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
@@ -44,6 +44,11 @@ _OWN = frozenset(
     ("clientaccountid", "currencyprimary", "fxratetobase", "assetclass", "underlyingsymbol", "levelofdetail")
 ) | {"listingexchange", "markprice", "positionvalue", "costbasismoney", "costbasisprice", "put/call"}
 """Headings that only a Flex query has."""
+_OF_TRADES = frozenset(("buy/sell", "ibcommission", "tradedate", "tradeid", "tradeprice", "transactiontype"))
+_OF_CASH = {"account": _HEADINGS["account"], "currency": _HEADINGS["currency"], "value": ("endingcash",)}
+_ALL_CURRENCIES = "BASE_SUMMARY"
+_BRACKETS = frozenset(("BOF", "BOA", "BOS", "EOS", "EOA", "EOF"))
+"""First cells of the lines around accounts and sections, where a query asks for them."""
 _STOCKS = frozenset(("", "STK", "FUND", "ETF"))
 _OPTIONS = frozenset(("OPT",))
 _CASH = "CASH"
@@ -56,27 +61,71 @@ class Flex:
 
     def recognise(self, rows: Sequence[Row]) -> Columns | None:
         """Find the header by `Symbol`, `Quantity` and two headings that only Flex queries have."""
-        columns = find_columns(rows, _HEADINGS, _REQUIRED)
-        if columns is None or len(_OWN.intersection(map(key, columns.header.cells))) < 2:
-            return None
-        return columns
+        for row in rows:
+            words = set(map(key, row.cells))
+            if len(_OWN & words) > 1 and not _OF_TRADES & words:
+                columns = find_columns([row], _HEADINGS, _REQUIRED)
+                if columns is not None:
+                    return columns
+        return None
 
     def read(self, columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
-        """Sort all rows into positions and rejected rows."""
-        all_rows = list(rows)
-        levels = {columns.text(row, "level").upper() for row in all_rows[1:]}
-        file.base_currency = _base_currency(columns, all_rows)
+        """Sort positions and cash; sections of trades and others are not about what is held."""
+        for header, section in _sections(columns, rows):
+            if (positions := self.recognise([header])) is not None:
+                _read_positions(positions, section, file)
+            elif (cash := find_columns([header], _OF_CASH, ("currency", "value"))) is not None:
+                _read_cash(cash, section, file)
+            else:
+                file.notes.append(header.text)
 
-        def entry(columns: Columns, row: Row) -> Position | None:
-            level = columns.text(row, "level").upper()
-            if level == "LOT" and "SUMMARY" in levels:
-                return None
-            dated = as_of_in_text(_iso(columns.text(row, "date")))
-            if dated is not None:
-                file.as_of = dated if file.as_of is None else max(file.as_of, dated)
-            return _position(columns, row)
 
-        read_rows(columns, all_rows, file, entry)
+def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """Each header with itself and the rows below it, from that of `columns` on."""
+    section: list[Row] = []
+    for row in rows:
+        if row.line < columns.header.line or (row.cells and row.cells[0] in _BRACKETS):
+            continue
+        may_be_header = (
+            "Currency" in row.text or "Account" in row.text
+        )  # spares most rows a look at each cell
+        if section and may_be_header and not _OWN.isdisjoint(map(key, row.cells)):
+            yield section[0], section
+            section = []
+        section.append(row)
+    if section:
+        yield section[0], section
+
+
+def _read_positions(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
+    levels = {columns.text(row, "level").upper() for row in rows[1:]}
+    file.base_currency = file.base_currency or _base_currency(columns, rows)
+
+    def entry(columns: Columns, row: Row) -> Position | None:
+        level = columns.text(row, "level").upper()
+        if level == "LOT" and "SUMMARY" in levels:
+            return None
+        dated = as_of_in_text(_iso(columns.text(row, "date")))
+        if dated is not None:
+            file.as_of = dated if file.as_of is None else max(file.as_of, dated)
+        return _position(columns, row)
+
+    read_rows(columns, rows, file, entry)
+
+
+def _read_cash(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
+    """Ending cash by currency; the summary of all counts for nothing beside it."""
+
+    def entry(columns: Columns, row: Row) -> Position | None:
+        code = columns.text(row, "currency")
+        amount = columns.amount(row, "value")
+        if code == _ALL_CURRENCIES or amount == 0:
+            return None
+        if amount is None:
+            raise RowError(f"cash in {code or 'an unknown currency'}: no amount")
+        return position_of(reported(columns, row, code or None) | {"raw_symbol": code}, "cash")
+
+    read_rows(columns, rows, file, entry)
 
 
 def position_of_class(
@@ -104,15 +153,25 @@ def position_of_class(
     if asset in _OPTIONS:
         if contract is None:
             raise RowError(f"{said['raw_symbol'].strip()[:40]}: no option that can be read")
+        if currency not in ("", "USD"):
+            # An OCC symbol is an American option's: Eurex' ALV is Allianz, New York's is Autoliv.
+            return _unpriced(said, "an option of an exchange outside the United States")
         return position_of(said, contract=contract)
     if asset not in _STOCKS:
-        if said["value"] is None:
-            raise RowError(f"{asset} is not supported, and the row has no value")
-        return position_of(said, "unknown")
+        return _unpriced(said, asset)
+    # London's symbols of two letters are written with a dot: `BP.`.
+    said["raw_symbol"] = said["raw_symbol"].strip().removesuffix(".")
     position = position_of(said)
     if position.kind == "stock":
         position.symbol = _canonical(listed_symbol(said["raw_symbol"], exchange, currency))
     return position
+
+
+def _unpriced(said: Reported, what: str) -> Position:
+    """A row that counts by the broker's value alone."""
+    if said["value"] is None:
+        raise RowError(f"{what} is not supported, and the row has no value")
+    return position_of(said, "unknown")
 
 
 def _position(columns: Columns, row: Row) -> Position:

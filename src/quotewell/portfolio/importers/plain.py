@@ -17,7 +17,7 @@ from quotewell.portfolio.importers.tables import is_total
 from quotewell.portfolio.positions import PendingActivity, Position
 from quotewell.portfolio.problems import Problem
 
-__all__ = ["Plain"]
+__all__ = ["Plain", "read_plain_rows"]
 
 _HEADINGS = {
     "symbol": ("symbol", "ticker"),
@@ -69,13 +69,18 @@ class Plain:
                     f"the ones read are {', '.join(columns.index)}",
                 )
             )
-        for row in rows:
-            if row.line <= columns.header.line or row.is_blank or columns.repeats_header(row):
-                continue
-            try:
-                file.add(_entry(columns, row, file.delimiter))
-            except RowError as error:
-                file.reject(row, str(error))
+        read_plain_rows(columns, rows, file)
+
+
+def read_plain_rows(columns: Columns, rows: Iterable[Row], file: ImportedFile) -> None:
+    """Sort the rows below a header into positions, pending activity and rejected rows."""
+    for row in rows:
+        if row.line <= columns.header.line or row.is_blank or columns.repeats_header(row):
+            continue
+        try:
+            file.add(_entry(columns, row, file.delimiter))
+        except RowError as error:
+            file.reject(row, str(error))
 
 
 def _ignored(columns: Columns) -> list[str]:

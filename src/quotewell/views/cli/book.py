@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quotewell.errors import ImportFailed, UsageError
-from quotewell.views.cli.options import Namespace, instant_of, open_service
+from quotewell.views.cli.options import Namespace, instant_of, mapping_of, open_service
 from quotewell.views.render.progress import watched
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
 
     instant = instant_of(options.as_of)
-    file = read_files(options.file)
+    file = read_files(options.file, mapping_of(options))
     if not file.rows:
         raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
     with open_service(options) as tickers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers
+from quotewell.views.cli.options import Namespace, Subparsers, add_mapping, mapping_of
 from quotewell.views.cli.output import print_json, print_lines
 from quotewell.views.words import count, iso, printable
 
@@ -23,6 +23,7 @@ def add(commands: Subparsers) -> None:
         "--check", action="store_true", help="exit with 3 if a row was rejected or a column not read"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
+    add_mapping(parser)
     parser.set_defaults(run=run)
 
 
@@ -30,7 +31,8 @@ def run(options: Namespace) -> int:
     """Read the files, and print what was found in each."""
     from quotewell.portfolio.importers import read_positions  # noqa: PLC0415  `--help` needs none
 
-    files = [read_positions(path) for path in options.file]
+    mapping = mapping_of(options)
+    files = [read_positions(path, mapping=mapping) for path in options.file]
     if options.json:
         print_json({"schema": 1, "files": [_document(file) for file in files]})
     else:

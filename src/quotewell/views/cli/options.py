@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quotewell.errors import SymbolError
+from quotewell.errors import SymbolError, UsageError
 
 if TYPE_CHECKING:
     from quotewell.service import TickerService
@@ -18,8 +18,10 @@ __all__ = [
     "Subparsers",
     "add_beta",
     "add_common",
+    "add_mapping",
     "add_valuation",
     "instant_of",
+    "mapping_of",
     "number",
     "open_service",
     "symbol",
@@ -84,6 +86,36 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dividend-yield", metavar="X", type=_fraction, help="yield as a fraction, where none is known"
     )
+
+
+def add_mapping(parser: argparse.ArgumentParser) -> None:
+    """`--map`, `--map-save`."""
+    parser.add_argument(
+        "--map",
+        metavar="FIELD=COLUMN,…|@NAME",
+        help='the columns of a table of your own, like symbol=Ticker,quantity="Qty #"; or a saved mapping',
+    )
+    parser.add_argument("--map-save", metavar="NAME", help="keep the mapping, for --map @NAME")
+
+
+def mapping_of(options: Namespace) -> dict[str, str] | None:
+    """The mapping that `--map` gives or names, saved if asked for; None without it.
+
+    Raises:
+        UsageError: It is none, or cannot be read or saved.
+    """
+    if options.map is None:
+        if options.map_save is not None:
+            raise UsageError("--map-save keeps what --map says", hint="give --map, too")
+        return None
+    from quotewell.portfolio.importers.mapping import checked_mapping, parse_mapping  # noqa: PLC0415
+    from quotewell.settings import load_mapping, save_mapping  # noqa: PLC0415  only with --map
+
+    named = options.map.startswith("@")
+    mapping = checked_mapping(load_mapping(options.map[1:])) if named else parse_mapping(options.map)
+    if options.map_save is not None:
+        save_mapping(options.map_save, mapping)
+    return mapping
 
 
 def open_service(options: Namespace) -> TickerService:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quotewell.views.cli import positions
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_valuation, symbol
+from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_mapping, add_valuation, symbol
 
 __all__ = ["add", "run"]
 
@@ -15,6 +15,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("position", help="all legs of one underlying, netted")
     parser.add_argument("file", metavar="FILE", nargs=1, help="a broker's export, or a table of one's own")
     parser.add_argument("underlying", metavar="SYMBOL", type=symbol)
+    add_mapping(parser)
     add_valuation(parser)
     add_common(parser)
     parser.set_defaults(run=run, group="underlying", csv=False, html=False, **dict.fromkeys(_UNASKED))

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from quotewell.views.cli.book import open_book
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_valuation, number, symbol
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_common,
+    add_mapping,
+    add_valuation,
+    number,
+    symbol,
+)
 from quotewell.views.cli.output import print_json, print_text
 from quotewell.views.words import count
 
@@ -60,6 +68,7 @@ def add(commands: Subparsers) -> None:
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--csv", action="store_true", help="print CSV, which quotewell reads back")
     forms.add_argument("--html", action="store_true", help="print a page for a browser")
+    add_mapping(parser)
     add_valuation(parser)
     add_common(parser)
     parser.set_defaults(run=run)

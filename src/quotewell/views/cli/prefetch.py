@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_common,
+    add_mapping,
+    mapping_of,
+    open_service,
+)
 from quotewell.views.cli.output import print_json, print_lines
 from quotewell.views.render.progress import watched
 from quotewell.views.words import aligned, count, number, printable
@@ -36,16 +43,18 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser("prefetch", help="fetch all that a file of positions, or some symbols, need")
     parser.add_argument("what", nargs="+", metavar="FILE|SYMBOL")
     parser.add_argument("--plan", action="store_true", help="only print the requests that it would take")
+    add_mapping(parser)
     add_common(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     """Fetch, and print what became of each symbol; or print what would be asked."""
+    mapping = mapping_of(options)
     with open_service(options) as tickers:
         wanted: list[str | Need] = []
         for item in options.what:
-            wanted += _needs_of_file(item, tickers) if is_file(item) else [item]
+            wanted += _needs_of_file(item, tickers, mapping) if is_file(item) else [item]
         if options.plan:
             _print_plan(tickers.plan(wanted), as_json=options.json)
             return FINE
@@ -147,7 +156,7 @@ def is_file(item: str) -> bool:
     return item.lower().endswith(".csv") or os.path.isfile(item)  # noqa: PTH113
 
 
-def _needs_of_file(path: str, tickers: TickerService) -> list[Need]:
+def _needs_of_file(path: str, tickers: TickerService, mapping: Mapping[str, str] | None) -> list[Need]:
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415  only for files
 
-    return Portfolio.from_csv(path, tickers=tickers).needs_by_size()
+    return Portfolio.from_csv(path, tickers=tickers, mapping=mapping).needs_by_size()

@@ -13,14 +13,22 @@ from quotewell.records import Freshness, Quote
 from quotewell.refresh import Refresher, RefreshStatus
 from quotewell.symbols import normalise
 from quotewell.views.cli.exits import FAILED, FINE
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, number, open_service
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_common,
+    add_mapping,
+    mapping_of,
+    number,
+    open_service,
+)
 from quotewell.views.cli.output import print_json
 from quotewell.views.cli.prefetch import is_file
 from quotewell.views.render.progress import watched
 from quotewell.views.words import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.text import Text
 
@@ -59,14 +67,18 @@ def add(commands: Subparsers) -> None:
         "--interval", metavar="S", type=number, default=_INTERVAL, help="seconds between updates (5)"
     )
     parser.add_argument("--once", action="store_true", help="print one table; so does a pipe without --json")
+    add_mapping(parser)
     add_common(parser, strict=False)
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     """Fetch, then show prices again and again; Ctrl-C is the way to end it, and no failure."""
+    mapping = mapping_of(options)
     with open_service(options) as tickers:
-        symbols = list(dict.fromkeys(symbol for item in options.what for symbol in _symbols(item, tickers)))
+        symbols = list(
+            dict.fromkeys(symbol for item in options.what for symbol in _symbols(item, tickers, mapping))
+        )
         if not tickers.settings.offline:
             with watched() as watcher:
                 tickers.prefetch([(symbol, "quote") for symbol in symbols], progress=watcher)
@@ -81,13 +93,13 @@ def run(options: Namespace) -> int:
     return FINE
 
 
-def _symbols(item: str, tickers: TickerService) -> list[str]:
+def _symbols(item: str, tickers: TickerService, mapping: Mapping[str, str] | None) -> list[str]:
     """A symbol, or the stocks and underlyings of a file, the largest holdings first."""
     if not is_file(item):
         return [normalise(item)]
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415  only for files
 
-    book = Portfolio.from_csv(item, tickers=tickers)
+    book = Portfolio.from_csv(item, tickers=tickers, mapping=mapping)
     return [symbol for symbol, facet in book.needs_by_size() if facet == "risk"]
 
 
