@@ -1,6 +1,6 @@
 """What each step of the service saves, counted in requests to a simulated Yahoo.
 
-`QUOTEWELL_WRITE_DOCS=1 pytest tests/test_savings.py` writes the table of `docs/savings.md`, which these tests
+`WRITE_DOCS=1 pytest tests/test_savings.py` writes the table of `docs/savings.md`, which these tests
 hold against what they count.
 """
 
@@ -26,7 +26,7 @@ from quotewell.testing import MarketSimulator
 from quotewell.wiring import connect
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "savings.md"
-WRITE = "QUOTEWELL_WRITE_DOCS" in os.environ
+WRITE = "WRITE_DOCS" in os.environ
 HEADER = ["| | what is asked | without it | with it |", "|---|---|---:|---:|"]
 STOCKS = [f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(61)]
 BOOK = STOCKS[:60]
