@@ -39,7 +39,7 @@ def distinct(*columns: npt.NDArray[np.generic]) -> tuple[Integers, Integers]:
     new[:1] = True
     for column in columns:
         own = column[order]
-        new[1:] |= (own[1:] != own[:-1]) & ~((own[1:] != own[1:]) & (own[:-1] != own[:-1]))  # noqa: PLR0124 - NaN
+        new[1:] |= (own[1:] != own[:-1]) & ~((own[1:] != own[1:]) & (own[:-1] != own[:-1]))
     kind = np.empty(order.size, dtype=np.intp)
     kind[order] = np.cumsum(new) - 1
     return order[new], kind

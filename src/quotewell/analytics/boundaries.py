@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quotewell.analytics import puts
-from quotewell.analytics.arrays import Floats
+from quotewell.analytics.arrays import Floats, Singles
 from quotewell.analytics.boundary import Totals, is_smooth, iterate, refined, seed
 from quotewell.analytics.quadrature import barycentric, chebyshev
 
@@ -58,8 +58,9 @@ class Boundaries:
         near = coarse.astype(np.float32)
         for before, level in itertools.pairwise(levels.tolist()):
             own = _at(totals, level)
-            near = iterate(own, puts.WARM, near * np.float32(level / before), smooth)
-            fine.append(iterate(own, FINE, refined(near, FINE.nodes)))
+            start: Singles = np.multiply(near, level / before, dtype=np.float32)
+            near = iterate(own, puts.WARM, start, smooth)
+            fine.append(iterate(own, FINE, refined(near, FINE.nodes)).astype(np.float64))
         return cls(totals, levels, coarse, np.stack(fine))
 
     def at(self, multiple: float) -> tuple[Totals, Floats]:

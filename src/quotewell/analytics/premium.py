@@ -86,9 +86,10 @@ def values(totals: Totals, log_spots: Floats, scheme: Scheme, distance: Floats) 
 
 
 def _values(totals: Totals, log_spots: Floats, scheme: Scheme, distance: Floats) -> Floats:
-    """`values` of a few puts. Single precision is enough for weighted sums of probabilities, and twice as fast.
+    """`values` of a few puts.
 
-    What is subtracted before is not: spots and boundary later are both taken from the boundary now.
+    Single precision is enough for weighted sums of probabilities, and twice as fast. It is not for what is
+    subtracted before: so spots and later boundary are both taken from the boundary now.
     """
     rate, dividend_yield, deviation = totals
     root_passed, weights, interpolation = span(scheme.nodes, scheme.span_points)
