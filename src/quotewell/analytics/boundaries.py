@@ -16,12 +16,13 @@ from quotewell.analytics.arrays import Floats, Singles
 from quotewell.analytics.boundary import Totals, is_smooth, iterate, refined, seed
 from quotewell.analytics.quadrature import barycentric, chebyshev
 
-__all__ = ["COARSE", "FINE", "Boundaries"]
+__all__ = ["COARSE", "FINE", "LEVELS", "Boundaries"]
 
 COARSE, FINE = puts.SCHEMES[:2]
 """The schemes that boundaries are solved by, one after the other."""
 
-_NODES = 4
+LEVELS = 4
+"""At how many multiples boundaries are solved at most: up to 1.3, values between them are within 1e-7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Boundaries:
             multiples: In any order, some perhaps equal; positive.
         """
         levels = np.unique(multiples)
-        if levels.size > _NODES:
-            levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(_NODES - 1)
+        if levels.size > LEVELS:
+            levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(LEVELS - 1)
         first = _at(totals, float(levels[0]))
         smooth = is_smooth(first)  # one form for all, or the levels would not join
         coarse = iterate(first, COARSE, seed(first, COARSE), smooth)

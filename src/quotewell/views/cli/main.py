@@ -26,6 +26,7 @@ _COMMANDS = {
     "summary": "summary",
     "positions": "positions",
     "position": "position",
+    "what-if": "what_if",
     "reconcile": "reconcile",
     "import": "imports",
     "quote": "quote",
