@@ -28,7 +28,7 @@ _GAIN, _LOSS = "#d9e8f7", "#fbe6d8"
 _FILE_WIDTH = 48
 _NAMED = 6
 """Missing symbols that the note names."""
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.0,
@@ -122,7 +122,8 @@ def _scales(axes: Axes, found: WhatIfReport, amounts: Sequence[float]) -> None:
     axes.set_ylabel(f"profit or loss, {found.base_currency}", color=_FAINT, labelpad=9)
     if found.value is not None and found.value > 0.0:
         value = found.value
-        share = axes.secondary_yaxis("right", functions=(lambda y: y / value, lambda part: part * value))
+        both_ways: Any = (lambda amount: amount / value, lambda part: part * value)
+        share = axes.secondary_yaxis("right", functions=both_ways)
         share.yaxis.set_major_formatter(FuncFormatter(_percent))
         share.tick_params(length=0, colors=_FAINT, pad=7)
         share.spines[:].set_visible(False)
