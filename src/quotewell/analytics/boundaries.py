@@ -49,7 +49,7 @@ class Boundaries:
             totals: The puts, one-dimensional columns.
             multiples: In any order, some perhaps equal; positive.
         """
-        levels = np.unique(multiples)
+        levels = np.array(sorted(set(multiples.tolist())))
         if levels.size > LEVELS:
             levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(LEVELS - 1)
         first = _at(totals, float(levels[0]))

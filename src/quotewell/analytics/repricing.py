@@ -116,7 +116,7 @@ def _over_boundaries(terms: Terms, spots: Floats, multiples: Floats) -> tuple[Fl
     solved = Boundaries.solved(totals.take(first), multiples)
     out = np.empty_like(spots)
     agreed = np.ones(terms.strike.size, dtype=np.bool_)
-    for multiple in np.unique(multiples).tolist():
+    for multiple in sorted(set(multiples.tolist())):
         rows = np.flatnonzero(multiples == multiple)
         puts, distance = solved.at(multiple)
         compared = solved.coarse if multiple == solved.multiples[0] else None
