@@ -97,7 +97,7 @@ def run(options: Namespace) -> int:
 
 
 def _print(found: WhatIfReport, picture: Path | None) -> None:
-    from quotewell.views.render.header import title  # noqa: PLC0415  imports rich
+    from quotewell.views.render.header import title  # noqa: PLC0415  only for the screen
     from quotewell.views.render.layout import cell  # noqa: PLC0415
     from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
     from quotewell.views.render.what_if import what_if_screen  # noqa: PLC0415

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from zoneinfo import ZoneInfo
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import BetaState, PriceFreshness, Summary
 from quotewell.views.render.layout import Line, cell, parted
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, age, count, day, number, shortened
 
 __all__ = ["day_in_new_york", "header", "moment", "title"]

@@ -6,11 +6,10 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import ExpiringOption, WhatIfPoint
 from quotewell.views.render.amounts import Unit, coloured
 from quotewell.views.render.layout import Column, Line, Row, Table, cell, packed, wrapped
+from quotewell.views.render.text import Text
 from quotewell.views.render.totals import missing
 from quotewell.views.words import NOT_AVAILABLE, count, number, printable, signed
 

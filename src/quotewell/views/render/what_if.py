@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
 from quotewell.views.render.amounts import Unit, coloured, unit_for
 from quotewell.views.render.bars import ZERO, axis_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Row, Table, cell, inset, packed, wrapped
 from quotewell.views.render.scenarios import SCENARIO, move
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, count, number, shortened, signed
 
 __all__ = ["conditions", "what_if_screen"]
