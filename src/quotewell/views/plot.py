@@ -110,7 +110,8 @@ def _scales(axes: Axes, found: WhatIfReport, amounts: Sequence[float]) -> None:
     low, high = min([0.0, *known]), max([0.0, *known])
     room = 0.13 * (high - low) or 1.0
     axes.set_ylim(low - room, high + room)
-    axes.set_xlim(found.points[0].market, found.points[-1].market)
+    if len(found.points) > 1:
+        axes.set_xlim(found.points[0].market, found.points[-1].market)
     axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(_percent))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda amount, _: signed(amount)))

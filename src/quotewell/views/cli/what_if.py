@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quotewell.errors import UsageError
+from quotewell.errors import QuotewellError, UsageError
 from quotewell.views.cli.book import open_book
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
 from quotewell.views.cli.options import (
@@ -83,9 +83,7 @@ def run(options: Namespace) -> int:
         curve = None if options.plot is None else report(book, _range(options.market), **given)
         rejected = len(book.rejected)
     if curve is not None:
-        from quotewell.views.plot import save  # noqa: PLC0415
-
-        save(curve, options.plot)
+        _save(curve, options.plot)
     if options.json:
         print_json(found)
     else:
@@ -94,6 +92,15 @@ def run(options: Namespace) -> int:
         return FAILED
     complete = all(point.complete and point.scenario_complete for point in found.points)
     return NOT_STRICT if options.strict and (rejected or not complete) else FINE
+
+
+def _save(curve: WhatIfReport, path: Path) -> None:
+    from quotewell.views.plot import save  # noqa: PLC0415
+
+    try:
+        save(curve, path)
+    except OSError as error:
+        raise QuotewellError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _print(found: WhatIfReport, picture: Path | None) -> None:
