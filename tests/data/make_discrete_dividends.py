@@ -107,9 +107,7 @@ def figures(contract: Contract, size: int) -> tuple[float, float, float]:
 
 def slope(contract: Contract, field: str) -> float:
     middle, step = getattr(contract, field), BUMPS[field]
-    up, down = (
-        figures(contract._replace(**{field: middle + move}), SLOPE_GRID)[0] for move in (step, -step)
-    )
+    up, down = (figures(contract._replace(**{field: middle + move}), SLOPE_GRID)[0] for move in (step, -step))
     return (up - down) / (2 * step)
 
 

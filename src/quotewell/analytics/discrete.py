@@ -1,7 +1,7 @@
-"""Options on shares that pay known dividends: value, Greeks and implied volatility, for a whole batch at once.
+"""Options on shares that pay known dividends: value, Greeks and implied volatility, for whole batches.
 
-The engine of `quotewell.analytics.options` for contracts with dividends before expiry, American and European; the
-equation is solved in `quotewell.analytics.spot_model`.
+The engine of `quotewell.analytics.options` for contracts with dividends before expiry, American and
+European; the equation is solved in `quotewell.analytics.spot_model`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BLOCK = LARGEST_PRODUCT // (FINE.nodes // 2) ** 2  # contracts at a time; their
 _SMALLEST_TOTAL_VOLATILITY = 1e-4
 _VOLATILITY_BUMP = 4e-2  # of the volatility itself
 _RATE_BUMP = 4e-3
-_PRICE_TOLERANCE = 2e-8  # of strike
+_PRICE_TOLERANCE = 5e-8  # of strike
 _COARSE_TOLERANCE = 1e-5
 _FIRST_GUESS = 0.3  # where the European price without the dividends' value says nothing
 
@@ -83,8 +83,8 @@ class Discrete:
     def greeks(self, contracts: Contracts, volatility: Floats) -> Greeks:
         """Price and Greeks per share, for positive volatility and spot.
 
-        Delta and gamma are read off the grid, theta comes from the Black-Scholes equation, vega and rho are central
-        differences on the coarse grid. Where exercise now is best delta is ±1 and the others are 0.
+        Delta and gamma are read off the grid, theta comes from the Black-Scholes equation, vega and rho are
+        central differences on the coarse grid. Where exercise now is best delta is ±1 and the others are 0.
         """
         _, spot, _, _, rate, dividend_yield = contracts
         out = np.empty((6, volatility.size))
@@ -100,8 +100,8 @@ class Discrete:
     def implied_volatility(self, contracts: Contracts, price: Floats) -> Floats:
         """The volatility at which `value` gives each price.
 
-        The European volatility on the spot less the dividends' value is near to it. From there the coarse grid
-        leads to where `value` itself finishes; what secants do not settle is bracketed.
+        The European volatility on the spot less the dividends' value is near to it. From there the coarse
+        grid leads to where `value` itself finishes; what secants do not settle is bracketed.
 
         Returns:
             Volatilities; NaN where the price is not strictly between the bounds, needs more than
@@ -118,28 +118,33 @@ class Discrete:
         return out
 
     def _blocks(self, contracts: Contracts) -> Iterator[tuple[Integers, Block]]:
-        """Contracts with as many dividends and about as many steps, those with near first dates together."""
-        count = self._dividends.count(contracts.years)
-        ordered = self._dividends.in_order(contracts.years)
-        steps = _steps(contracts, self._american)
-        first = ordered.when[0] / contracts.years if len(ordered.when) else np.zeros_like(contracts.years)
-        kind = np.stack([count, steps])
-        order = np.lexsort((first, steps, count))
-        changes = (np.diff(kind[:, order], axis=1) != 0).any(axis=0)
-        for group in np.split(order, np.flatnonzero(changes) + 1):
+        """Contracts of one kind with as many dividends, those with as many steps and near dates together."""
+        years = contracts.years
+        count, ordered = self._dividends.counts(years), self._dividends.in_order(years)
+        total, is_continuous = _steps(contracts, self._american)
+        dates = np.concatenate([np.zeros((1, years.size)), ordered.when, years[np.newaxis]])
+        steps = np.ceil(total * np.diff(dates, axis=0) / years - 1e-9)
+        style = 4 * self._american + 2 * is_continuous + (contracts.sign > 0.0)
+        order = np.lexsort((dates[1], total, style, count))
+        kind = 8 * count[order] + style[order]
+        for group in np.split(order, np.flatnonzero(np.diff(kind)) + 1):
             for start in range(0, group.size, _BLOCK):
                 rows = group[start : start + _BLOCK]
-                paid = Dividends(*(column[: count[rows[0]]] for column in ordered.take(rows)))
-                yield rows, Block(contracts.take(rows), self._american[rows], paid, int(steps[rows[0]]))
+                events = int(count[rows[0]])
+                paid = Dividends(*(column[:events] for column in ordered.take(rows)))
+                own = steps[: events + 1, rows].astype(np.intp)
+                first = rows[0]
+                flags = bool(self._american[first]), bool(is_continuous[first])
+                yield rows, Block(contracts.take(rows), flags[0], paid, own, flags[1])
 
 
-def _steps(contracts: Contracts, american: Bools) -> Integers:
-    """Of each contract, where waiting costs something at all times: rounded up to powers of √2."""
+def _steps(contracts: Contracts, american: Bools) -> tuple[Integers, Bools]:
+    """Steps until expiry, and whether waiting costs something at all times; if not, one a segment will do."""
     sign, _, _, years, rate, dividend_yield = contracts
     always = american & ~exercise.is_european(sign, rate, dividend_yield)
     wanted = _STEPS_A_UNIT * np.maximum(np.abs(rate), np.abs(dividend_yield)) * years
-    rounded = np.exp2(0.5 * np.ceil(2.0 * np.log2(np.maximum(wanted, _LEAST_STEPS))))
-    return np.where(always, np.ceil(rounded), 0).astype(np.intp)
+    steps = np.where(always, np.ceil(np.maximum(wanted, _LEAST_STEPS)), 1.0)
+    return steps.astype(np.intp), always
 
 
 def _slopes(block: Block, volatility: Floats) -> tuple[Floats, Floats]:

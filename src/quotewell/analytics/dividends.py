@@ -1,7 +1,7 @@
 """Cash dividends that a share pays before expiry, and what an option on it is worth without volatility.
 
-The spot model: at each ex-date the price falls by the dividend, or to 0 if it is less than that; between them it is
-lognormal.
+The spot model: at each ex-date the price falls by the dividend, or to 0 if it is less than that; between
+them it is lognormal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Dividends(NamedTuple):
         """Those of some of the contracts."""
         return Dividends(self.when[:, rows], self.amount[:, rows])
 
-    def count(self, years: Floats) -> Integers:
+    def counts(self, years: Floats) -> Integers:
         """How many each contract lives to see."""
         return np.asarray(self._alive(years).sum(axis=0))
 
@@ -69,8 +69,8 @@ class Riskless(NamedTuple):
 def riskless(contracts: Contracts, american: Bools, dividends: Dividends) -> Riskless:
     """The best exercise on the path that spot takes without volatility.
 
-    An American option may be exercised now, before and after each ex-date, at a turning point between them, or at
-    expiry; a European one at expiry only.
+    An American option may be exercised now, before and after each ex-date, at a turning point between them,
+    or at expiry; a European one at expiry only.
     """
     best = np.full(contracts.years.shape, -np.inf)
     best_when = np.zeros_like(best)

@@ -1,8 +1,9 @@
 """Functions on a segment under the heat equation, as sums of cosines: exact for any stretch of time.
 
-The nodes are the midpoints of an even number of equal cells, and nothing flows through the ends. Functions are
-columns, so that a step of any number of them, each over a variance of its own, is a few products with constant
-matrices. Even cosines are the same on both halves of the segment and odd ones the opposite, which halves the work.
+The nodes are the midpoints of an even number of equal cells, and nothing flows through the ends. Functions
+are columns, so that a step of any number of them, each over a variance of its own, is a few products with
+constant matrices. Even cosines are the same on both halves of the segment and odd ones the opposite, which
+halves the work.
 """
 
 from __future__ import annotations
