@@ -10,6 +10,7 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Integers: TypeAlias = npt.NDArray[np.intp]
+Objects: TypeAlias = npt.NDArray[np.object_]
 
 
 def flatten(*values: npt.ArrayLike) -> tuple[list[Floats], tuple[int, ...]]:
