@@ -1,15 +1,16 @@
-"""Write discrete_dividends.csv: options on shares that pay known dividends, from an engine independent of ours.
+"""Write discrete_dividends.csv: options on shares that pay known dividends, from an independent engine.
 
-QuantLib's finite differences in the spot model (`FdBlackScholesVanillaEngine` with a dividend schedule), on two
-grids, extrapolated; contracts for which the two lie more than 2e-5 of spot apart are left out. Times are whole
-days, so that no calendar rounds them. Delta and gamma are read off the finer grids, vega and rho are differences of
-values on one grid. Run once, the results are committed:
+QuantLib's finite differences in the spot model (`FdBlackScholesVanillaEngine` with a dividend schedule), on
+two grids, extrapolated; contracts for which the two lie more than 2e-5 of spot apart are left out. Times
+are whole days, so that no calendar rounds them. Delta and gamma are read off the finer grids, vega and rho
+are differences of values on one grid. Run once, the results are committed:
 
     python tests/data/make_discrete_dividends.py
 
-300 contracts are of the market domain (rate 0-8 %, volatility 12-100 %, to 2 years, quarterly dividends to 2 %), 100
-of the wide one (rate -1-15 %, yield 0-4 % beside the dividends, volatility 8-150 %, 3 days to 3 years, one to twelve
-dividends a year, some of half the share's price, some the day before expiry). One in five is European.
+300 contracts are of the market domain (rate 0-8 %, volatility 12-100 %, to 2 years, quarterly dividends to
+2 %), 100 of the wide one (rate -1-15 %, yield 0-4 % beside the dividends, volatility 8-150 %, 3 days to 3
+years, one to twelve dividends a year, some of half the share's price, some the day before expiry). One in
+five is European.
 """
 
 from __future__ import annotations

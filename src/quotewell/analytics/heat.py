@@ -68,17 +68,3 @@ def restore(coefficients: Floats, out: Floats) -> None:
 def decay(nodes: int, variance: Floats, width: Floats) -> Floats:
     """What `variance` leaves of each coefficient on segments of `width`; shape (nodes, functions)."""
     return np.asarray(np.exp(np.square(cosines(nodes).waves) * (-0.5 * variance / np.square(width))))
-
-
-def read(coefficients: Floats, place: Floats) -> Floats:
-    """Each function at a place of its own, from 0 to 1."""
-    return np.asarray((np.cos(cosines(len(coefficients)).waves * place) * coefficients).sum(axis=0))
-
-
-def read_with_slopes(coefficients: Floats, place: Floats, width: Floats) -> Floats:
-    """Value, first and second derivative of each function on segments of `width`; shape (3, functions)."""
-    waves = cosines(len(coefficients)).waves
-    angles = waves * place
-    cosine, sine = np.cos(angles) * coefficients, np.sin(angles) * coefficients
-    slope, bend = waves[:, 0] @ sine, np.square(waves[:, 0]) @ cosine
-    return np.stack([cosine.sum(axis=0), -slope / width, -bend / np.square(width)])

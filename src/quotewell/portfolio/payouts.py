@@ -1,4 +1,4 @@
-"""The dividends that an underlying pays before an option expires: the known ones and the regular ones to come.
+"""The dividends that an underlying pays before an option expires: known ones, and regular ones to come.
 
 A share that has paid alike at equal distances, and not missed the last time, is taken to go on so: the last
 regular amount, at the frequency of the last ones. Amounts far from the usual one are special, and neither

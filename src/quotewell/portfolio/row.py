@@ -41,9 +41,9 @@ class ValuedRow(msgspec.Struct, kw_only=True, frozen=True):
     value: float | None
     delta: float | None
     volatility: float | None
-    dividend_yield: float | None
+    dividend_yield: float | None = None
     """Of options: continuous, a fraction a year; 0 beside `dividends`."""
-    dividends: tuple[Payout, ...] | None
+    dividends: tuple[Payout, ...] = ()
     """Of options: what goes ex before expiry, where they are valued with that instead of a yield."""
     beta: float | None
     exposure: float | None
@@ -95,8 +95,8 @@ def row_of(columns: Columns, row: int) -> ValuedRow:
     )
 
 
-def _coming(payouts: tuple[Payout, ...] | None) -> tuple[Payout, ...] | None:
-    return None if payouts is None else tuple(one for one in payouts if one.years > 0.0)
+def _coming(payouts: tuple[Payout, ...] | None) -> tuple[Payout, ...]:
+    return tuple(one for one in payouts or () if one.years > 0.0)
 
 
 def valued_row(
