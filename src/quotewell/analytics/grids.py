@@ -11,7 +11,7 @@ _TO_POLYNOMIAL = np.linalg.inv(np.vander(_OFFSETS.astype(np.float64), increasing
 
 
 def interpolated(values: Floats, place: Floats) -> Floats:
-    """Cubic interpolation at fractional rows, shape (places, columns); beyond the ends the last cubic goes on."""
+    """Cubic interpolation at fractional rows, shape (places, columns)."""
     rows, columns = values.shape
     low = np.clip(place.astype(np.intp), 1, rows - 3)
     x = place - low

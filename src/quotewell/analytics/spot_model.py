@@ -33,6 +33,8 @@ _LARGEST_SHARE = 0.9  # of spot: what the grid is widened for at most
 _RAISE = 0.275  # of the cost of waiting for a step: what exercise at steps is raised by
 _LAST_RAISE = 0.25  # the same in the last step before expiry, where the boundary runs away from the strike
 _SMOOTHED = 0.8  # of a cell: the least deviation of what starts on the grid
+_NEVER = 1e9  # of strike: what is not paid for exercise
+_ROUNDING = 1e-13  # of strike
 _HALVINGS = 3  # of the step that ends now
 
 
@@ -144,7 +146,7 @@ class _Solution:
             for stretch, factor in stretches:
                 if self._is_continuous:
                     # The first step of a segment follows on the ex-date itself.
-                    self._exercise(when, np.where(when < end, stretch, 0.0))
+                    self._exercise(when, np.where(when < end, stretch, 0.0), stretch > 0.0)
                 self._go_back(stretch, factor)
                 when = when - stretch
             if segment:
@@ -221,8 +223,11 @@ class _Solution:
         restore(coefficients, self._values)
         self._slope = self._slope * np.exp(-self._contracts.dividend_yield * stretch)
 
-    def _exercise(self, when: Floats, waited: Floats | None = None) -> None:
-        """Raise values to what exercise gives, and more if the holder `waited` for it."""
+    def _exercise(self, when: Floats, waited: Floats | None = None, goes: Bools | None = None) -> None:
+        """Raise values to what exercise gives, and more if the holder `waited` for it.
+
+        Not of those that do not go on: twice at one time would be once too often.
+        """
         strike, spot = self._strike_at(when), self._spot_at(when)
         if self._is_call:
             self._take_out(strike, spot)
@@ -235,6 +240,8 @@ class _Solution:
             level, slope = self._constant - paid_strike, paid_spot - self._slope * spot
         else:
             level, slope = paid_strike, -paid_spot
+        if goes is not None and not goes.all():
+            level = np.where(goes, level, -_NEVER * strike)
         np.multiply(self._growth, slope, out=self._work)
         self._work += level
         if self._is_call:
@@ -251,14 +258,17 @@ class _Solution:
         the one node to the other. The two take it back.
         """
         columns = np.arange(gain.shape[1])
-        above = np.clip(self._nodes - (gain > 0.0).sum(axis=0), 1, self._nodes - 1)
-        at_above, at_below = gain[above, columns], gain[above - 1, columns]
+        gains = (gain > _ROUNDING * self._contracts.strike).sum(axis=0)
+        above = np.clip(self._nodes - gains, 1, self._nodes - 2)
+        at_below, at_above, beyond = (gain[above + offset, columns] for offset in (-1, 0, 1))
         np.maximum(gain, 0.0, out=gain)
         self._values += gain
         begins = (at_above > 0.0) & (at_below <= 0.0)
         rise = np.where(begins, at_above - at_below, 1.0)
         part = np.where(begins, at_above / rise, 0.0)
-        excess = np.where(begins, rise * (0.5 * part * (1.0 - part) - 1.0 / 12.0), 0.0)
+        # The slope of this cell and that of the next, so that nothing leaps where the point meets a node.
+        slope = part * rise + (1.0 - part) * (beyond - at_above)
+        excess = np.where(begins, slope * (0.5 * part * (1.0 - part) - 1.0 / 12.0), 0.0)
         self._values[above, columns] -= (1.0 - part) * excess
         self._values[above - 1, columns] -= part * excess
 
