@@ -112,7 +112,7 @@ class _Solution:
 
     def value(self) -> Floats:
         held, _, _ = self._read()
-        return np.maximum(held, self._contracts.intrinsic) if self._american else held
+        return np.asarray(np.maximum(held, self._contracts.intrinsic)) if self._american else held
 
     def figures(self) -> Floats:
         sign = self._contracts.sign
