@@ -13,6 +13,7 @@ from command_line import CommandLine
 from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.payouts import Payout
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
@@ -29,6 +30,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     **{name: getattr(summary, name) for name in summary.__all__ if name != "SCHEMA"},
     "Problem": Problem,
     "ValuedRow": ValuedRow,
+    "Payout": Payout,
     "RejectedRow": RejectedRow,
     "Group": Group,
     "WhatIfReport": WhatIfReport,

@@ -11,6 +11,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Singles: TypeAlias = npt.NDArray[np.float32]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Integers: TypeAlias = npt.NDArray[np.intp]
+Objects: TypeAlias = npt.NDArray[np.object_]
 Real = TypeVar("Real", Floats, Singles)
 """One of two precisions."""
 

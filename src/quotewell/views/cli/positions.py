@@ -32,6 +32,7 @@ _NOT_MISSING = (
         ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
     )
     | {"given_dividend", "given_beta", "proxy_dividend", "reported", "assignment"}
+    | {"discrete_dividends", "projected_dividend"}
     | {f"override_{what}" for what in ("price", "beta", "dividend", "deliverable")}
 )
 """Flags of a row in which nothing is missing, stale or disputed."""

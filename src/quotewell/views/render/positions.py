@@ -17,9 +17,11 @@ __all__ = ["positions_screen"]
 
 _SYMBOL_WIDTH = 28
 _SHORTEST_NOTE = 12
-_SHOWN_BY_MARKERS = frozenset(
-    ("stale", "stale_beta", "reported", "assumed_rate", "assumed_dividend", "estimated", "model", "no_beta")
-) | {"given_beta", "given_rate", "given_dividend", "proxy_dividend", "override_price", "override_beta"}
+_SHOWN_BY_MARKERS = (
+    frozenset(("stale", "stale_beta", "reported", "assumed_rate", "assumed_dividend", "estimated", "model"))
+    | {"no_beta", "given_beta", "given_rate", "given_dividend", "proxy_dividend", "override_price"}
+    | {"override_beta", "discrete_dividends", "projected_dividend"}
+)
 """Flags that a marker beside a figure, or its absence, already shows."""
 
 
@@ -129,7 +131,7 @@ def _market_cells(row: ValuedRow, unit: Unit) -> list[Text]:
         return [EMPTY] * 6
     flags = set(row.flags)
     assumed = "!" if flags & {"assumed_rate", "assumed_dividend"} else ""
-    estimated = "~" if flags & {"estimated", "model"} else ""
+    estimated = "~" if flags & {"estimated", "model", "projected_dividend"} else ""
     return [
         cell(number(row.delta, 2) if row.kind == "option" else ""),
         cell(assumed + estimated, "yellow"),
