@@ -17,10 +17,14 @@ MOVES = np.array([-0.4, -0.2, -0.1, -0.05, -0.01, 0.0, 0.01, 0.05, 0.1, 0.2, 0.4
 ONES = np.ones(MOVES.size)
 
 
+EVENT = {"ex_date": 0.2, "dividend": 0.0}
+
+
 def terms_of(known: Oracle) -> Terms:
     sign, _, strike, years, rate, dividend_yield = known.contracts
     american = np.ones(sign.size, dtype=bool)
-    return Terms(sign > 0.0, american, strike, years, known.volatility, rate, dividend_yield)
+    none = np.zeros((0, sign.size))
+    return Terms(sign > 0.0, american, strike, years, known.volatility, rate, dividend_yield, none, none)
 
 
 def one_by_one(
@@ -36,16 +40,18 @@ def one_by_one(
         columns.volatility,
         columns.rate,
         columns.dividend_yield,
+        dividends=columns.dividends,
         accuracy=accuracy,
     )
 
 
 def contract(**fields: float) -> Terms:
     ordinary = {"strike": 100.0, "years": 0.5, "volatility": 0.3, "rate": 0.04, "dividend_yield": 0.01}
-    columns = {name: np.array([figure]) for name, figure in {**ordinary, **fields}.items()}
+    columns = {name: np.array([fields.get(name, figure)]) for name, figure in ordinary.items()}
     is_call = np.array([bool(fields.get("is_call", False))])
     american = np.array([bool(fields.get("american", True))])
-    return Terms(is_call, american, *(columns[name] for name in ordinary))
+    ex_date, amount = (np.array([[fields.get(name, default)]]) for name, default in EVENT.items())
+    return Terms._make([is_call, american, *columns.values(), ex_date, amount])
 
 
 @pytest.mark.parametrize(("domain", "worst"), [("market", 2e-5), ("wide", 5e-5)])
@@ -97,7 +103,7 @@ def test_a_boundary_is_solved_once_for_all_spots_and_strikes(monkeypatch: pytest
 
     monkeypatch.setattr(boundaries, "iterate", counted)
     strikes = np.array([80.0, 90.0, 100.0, 110.0])
-    terms = Terms._make(np.repeat(column, 4) for column in contract())._replace(strike=strikes)
+    terms = Terms._make(np.repeat(column, 4, axis=-1) for column in contract())._replace(strike=strikes)
     reprice(terms, 100.0 * (1.0 + np.repeat(MOVES, 4, axis=1)), ONES)
     assert solved == [1, 1]  # by two schemes, of one boundary
 
@@ -120,6 +126,8 @@ def test_where_two_schemes_disagree_each_spot_is_valued_by_itself(monkeypatch: p
     "fields",
     [
         {"american": False},
+        {"dividend": 2.0},
+        {"dividend": 2.0, "american": False, "is_call": True},
         {"is_call": True, "dividend_yield": 0.0},
         {"rate": -0.01, "dividend_yield": -0.03},
         {"volatility": 0.0},

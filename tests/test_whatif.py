@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from quotewell.analytics import repricing
 from quotewell.analytics.arrays import Floats
+from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import Status, solve, value
 from quotewell.analytics.whatif import Legs, OptionLegs, pnl
 
@@ -50,7 +51,9 @@ def book(*rows: dict[str, float]) -> Legs:
         name: np.array([row.get(name, STOCK[name]) for row in rows], dtype=bool if name in FLAGS else float)
         for name in OPTION
     }
-    return legs._replace(options=OptionLegs(**terms))
+    events = ((row.get("ex_date", 1.0), row.get("dividend", 0.0)) for row in rows)
+    ex_dates, amounts = np.array(list(events)).T[:, np.newaxis]
+    return legs._replace(options=OptionLegs._make([*terms.values(), ex_dates, amounts]))
 
 
 def model(spot: float, volatility: float = 0.3, *, is_call: bool = False) -> float:
@@ -218,6 +221,38 @@ def test_days_do_not_bring_back_what_had_expired_or_give_a_volatility() -> None:
     assert pnl([0.1], book(gone, unknown), days=1000.0).points[0].missing == (0, 1)
     today = pnl([0.1], book(OPTION | {"years": -0.0001, "volatility": NAN, "is_call": True}), days=3.0)
     assert today.points[0].pnl == pytest.approx(1000.0)
+
+
+DIVIDEND = OPTION | {"is_call": True, "ex_date": 0.1, "dividend": 3.0, "dividend_yield": 0.0}
+
+
+def with_dividend(spot: float, years: float = 0.5, ex_date: float = 0.1) -> float:
+    paid = Dividends(np.array([ex_date]), np.array([3.0]))
+    return float(value(True, True, spot, 100.0, years, 0.3, 0.04, 0.0, dividends=paid))
+
+
+def test_options_on_known_dividends_move_by_the_model_of_dividends() -> None:
+    found = pnl([-0.1, 0.0, 0.1], book(DIVIDEND))
+    gains = [100 * (with_dividend(spot) - with_dividend(100.0)) for spot in (90.0, 100.0, 110.0)]
+    assert [point.pnl for point in found.points] == pytest.approx(gains)
+    assert found.points[1].pnl == 0.0
+    assert found.points[2].pnl != pytest.approx(
+        100 * (model(110.0, is_call=True) - model(100.0, is_call=True))
+    )
+
+
+def test_days_bring_dividends_nearer_and_then_take_them_off_the_price() -> None:
+    before, after = (pnl([0.0], book(DIVIDEND, {}), days=days).points[0].pnl for days in (18.25, 73.0))
+    assert before == pytest.approx(100 * (with_dividend(100.0, 0.45, 0.05) - with_dividend(100.0)))
+    late = float(value(True, True, 97.0, 100.0, 0.3, 0.3, 0.04, 0.0))
+    assert after == pytest.approx(100 * (late - with_dividend(100.0)))  # the share's holder has lost nothing
+    (expired,) = pnl([0.1], book(DIVIDEND, {}), days=200.0).points
+    assert expired.pnl == pytest.approx(100 * (110.0 - 3.0 - 100.0 - with_dividend(100.0)) + 10.0)
+
+
+def test_contracts_that_differ_in_a_dividend_are_no_duplicates() -> None:
+    found = pnl([0.0], book(DIVIDEND, DIVIDEND | {"dividend": 5.0}), days=73.0)
+    assert found.by_leg[0, 1] != pytest.approx(found.by_leg[0, 0], rel=1e-3)
 
 
 def test_a_shift_adds_points_to_every_volatility_also_under_the_scenario() -> None:

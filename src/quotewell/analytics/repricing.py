@@ -2,8 +2,9 @@
 
 The exercise boundary does not depend on spot. So each is solved once, at the volatility of a contract and at
 a few multiples of it, between which it is interpolated; every value is then one quadrature over it. Whether
-two schemes agree is seen where they differ most, next to the boundary; contracts on which they do not, and
-those without a boundary of their own, are valued one spot after the other by `quotewell.analytics.options`.
+two schemes agree is seen where they differ most, next to the boundary; contracts on which they do not, those
+without a boundary of their own, and those with known dividends are valued one spot after the other by
+`quotewell.analytics.options`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from quotewell.analytics.arrays import Bools, Floats, Integers, distinct
 from quotewell.analytics.boundaries import COARSE, FINE, Boundaries
 from quotewell.analytics.boundary import Totals
 from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import value
 
 __all__ = ["Terms", "reprice"]
@@ -42,6 +44,8 @@ class Terms(NamedTuple):
         volatility: A fraction a year.
         rate: Continuously compounded fraction a year.
         dividend_yield: Continuous fraction a year.
+        ex_dates: Years to the ex-dates of known dividends, shape (events, contracts); perhaps no events.
+        amounts: Of these dividends, in the currency of the spot, of the same shape; 0 for none.
     """
 
     is_call: Bools
@@ -51,10 +55,17 @@ class Terms(NamedTuple):
     volatility: Floats
     rate: Floats
     dividend_yield: Floats
+    ex_dates: Floats
+    amounts: Floats
 
     def take(self, rows: Bools | Integers) -> Terms:
         """The contracts of some rows."""
-        return Terms._make(column[rows] for column in self)
+        return Terms._make(column[..., rows] for column in self)
+
+    @property
+    def dividends(self) -> Dividends:
+        """Known cash dividends."""
+        return Dividends(self.ex_dates, self.amounts)
 
 
 def reprice(terms: Terms, spots: Floats, multiples: Floats) -> Floats:
@@ -87,13 +98,15 @@ def reprice(terms: Terms, spots: Floats, multiples: Floats) -> Floats:
             own.volatility * multiples[:, np.newaxis],
             own.rate,
             own.dividend_yield,
+            dividends=own.dividends,
         )
     return out
 
 
 def _has_boundary(terms: Terms) -> Bools:
     """Whether a contract has one exercise boundary, and no figure of it is beyond the ordinary."""
-    known = np.isfinite(terms).all(axis=0) & terms.american
+    known = np.isfinite(terms[:-2]).all(axis=0) & terms.american
+    known &= terms.dividends.counts(terms.years) == 0
     with np.errstate(invalid="ignore"):
         known &= (terms.strike > 0.0) & (terms.years > 0.0)
         known &= terms.volatility * np.sqrt(np.maximum(terms.years, 0.0)) > _SMALLEST_TOTAL_VOLATILITY

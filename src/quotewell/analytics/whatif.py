@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from quotewell.analytics.arrays import Bools, Floats, distinct
+from quotewell.analytics.arrays import Bools, Floats, Integers, distinct
 
 VOLATILITY_RISE = 1.5
 """Relative rise of volatility, in the scenario, for one unit of relative fall of the market."""
@@ -58,6 +58,8 @@ class OptionLegs(NamedTuple):
         shares: Shares delivered by one contract n.
         cash: Cash delivered by one contract beside them, local currency.
         exercise: True where the price is intrinsic in the exercise region (`Status.EXERCISE`).
+        ex_dates: Years to the ex-dates of known dividends, shape (events, rows); perhaps no events.
+        amounts: Of these dividends, for one unit of premium, of the same shape; 0 for none.
     """
 
     is_option: Bools
@@ -72,6 +74,12 @@ class OptionLegs(NamedTuple):
     shares: Floats
     cash: Floats
     exercise: Bools
+    ex_dates: Floats
+    amounts: Floats
+
+    def take(self, rows: Integers) -> OptionLegs:
+        """Some of the rows."""
+        return OptionLegs._make(column[..., rows] for column in self)
 
 
 class Point(NamedTuple):
@@ -122,8 +130,9 @@ def pnl(
     """Profit or loss at each market move: q·(S' - S)·fx of stocks, q·m·(model(S') - model(S))·fx of options.
 
     Time that passes shortens the life of options at the moved spot. One that expires within it is worth its
-    intrinsic value there: exercised or sold, not held on as shares that move further. A continuous dividend
-    yield passes with time as it does in theta: prices do not fall by it, and its income is not counted.
+    intrinsic value there: exercised or sold, not held on as shares that move further. A share gains nothing
+    by time alone: at each ex-date that passes its price falls by the known dividend, which its holder gets.
+    A continuous yield passes with time as it does in theta: prices do not fall by it, nor is it income.
 
     A leg without spot, quantity, rate of exchange, or both beta and shock is missing in every point, and so
     is an option without volatility, with two exceptions that need none. One that expires today is worth its
@@ -149,10 +158,11 @@ def pnl(
     options = legs.options
     if options is not None and options.is_option.any():
         rows = np.flatnonzero(options.is_option)
-        own = OptionLegs._make(column[rows] for column in options)
+        own = options.take(rows)
         drivers = (legs.beta,) if shocks is None else (legs.beta, shocks)
-        first, contract = distinct(*own, legs.spot[rows], *(driver[rows] for driver in drivers))
-        alike = OptionLegs._make(column[first] for column in own)
+        paid = (*own.ex_dates, *own.amounts)
+        first, contract = distinct(*own[:-2], *paid, legs.spot[rows], *(one[rows] for one in drivers))
+        alike = own.take(first)
         spot = legs.spot[rows][first]
         gains = _option_gains(
             alike, spot, spot * (1.0 + change[:, rows][:, first]), steps, _Shift(days, volatility)
@@ -172,9 +182,13 @@ class _Shift(NamedTuple):
     def of(self, own: OptionLegs) -> OptionLegs:
         """The contracts after it."""
         years = np.where(own.years > 0.0, np.maximum(own.years - self.days / _DAYS, 0.0), own.years)
-        return own._replace(
-            years=years, volatility=np.maximum(own.volatility + self.volatility * _POINT, 0.0)
-        )
+        volatility = np.maximum(own.volatility + self.volatility * _POINT, 0.0)
+        return own._replace(years=years, volatility=volatility, ex_dates=own.ex_dates - self.days / _DAYS)
+
+    def paid(self, own: OptionLegs) -> Floats:
+        """What goes ex meanwhile, for one unit of premium."""
+        passes = (own.ex_dates > 0.0) & (own.ex_dates <= self.days / _DAYS)
+        return np.asarray(np.where(passes, own.amounts, 0.0).sum(axis=0))
 
 
 def _option_gains(
@@ -183,24 +197,26 @@ def _option_gains(
     """What one long contract gains in the main line and in the scenario; shape (moves, contracts)."""
     falls = steps < 0.0
     rises = 1.0 - VOLATILITY_RISE * steps[falls]
-    targets, multiples = np.vstack([spots, spots[falls]]), np.concatenate([np.ones(steps.size), rises])
+    multiples = np.concatenate([np.ones(steps.size), rises])
+    here, there = _deliverable(own, spot), np.maximum(_deliverable(own, spots) - shift.paid(own), 0.0)
+    targets = np.vstack([there, there[falls]])
     is_shifted = shift != _Shift(0.0, 0.0)
     if is_shifted:
-        now = _values(own, spot[np.newaxis], np.ones(1))[0]
+        now = _values(own, here[np.newaxis], np.ones(1))[0]
         then = _values(shift.of(own), targets, multiples)
     else:
-        both = _values(own, np.vstack([spot, targets]), np.concatenate([[1.0], multiples]))
+        both = _values(own, np.vstack([here, targets]), np.concatenate([[1.0], multiples]))
         now, then = both[0], both[1:]
 
     sign = np.where(own.is_call, 1.0, -1.0)
-    intrinsic = sign * (_deliverable(own, spot) - own.strike)
+    intrinsic = sign * (here - own.strike)
     now = np.where(own.exercise & np.isnan(now), intrinsic, now)
     gains = own.multiplier * (then - now)
     main, raised = gains[: steps.size], gains[steps.size :]
-    inward = sign * (spots - spot)
+    inward = sign * (there - here)
     held = own.exercise & (np.where(own.is_call, own.dividend_yield, own.rate) > 0.0) & (inward >= 0.0)
     held &= np.isnan(main) & (shift.volatility <= 0.0)
-    main = np.where(held, own.shares * inward, main)
+    main = np.where(held, own.multiplier * inward, main)
     if not is_shifted:  # two evaluations of one price may differ in the last digit
         main = np.where((spots == spot) & ~np.isnan(main), 0.0, main)
     scenario = main.copy()
@@ -208,12 +224,11 @@ def _option_gains(
     return main, scenario
 
 
-def _values(own: OptionLegs, spots: Floats, multiples: Floats) -> Floats:
-    """Model prices per share of the deliverable, by move and contract."""
+def _values(own: OptionLegs, deliverables: Floats, multiples: Floats) -> Floats:
+    """Model prices per unit of premium, by move and contract."""
     from quotewell.analytics.repricing import Terms, reprice  # noqa: PLC0415 - a book of stocks needs no option engine
 
-    terms = Terms(*(getattr(own, name) for name in Terms._fields))
-    return reprice(terms, _deliverable(own, spots), multiples)
+    return reprice(Terms(*(getattr(own, name) for name in Terms._fields)), deliverables, multiples)
 
 
 def _deliverable(own: OptionLegs, spots: Floats) -> Floats:

@@ -214,8 +214,8 @@ class Portfolio:
         """Profit or loss if the market moves by each of these fractions, in base currency.
 
         A stock moves by its beta times that, an option by its model. An option that expires within `days`
-        is worth its intrinsic value at the moved price; prices do not fall by dividend yields meanwhile,
-        and neither dividends nor interest are counted as income.
+        is worth its intrinsic value at the moved price. Where a dividend is known, the price falls by it at
+        its ex-date and the holder gets it; yields and interest are not counted as income.
 
         Args:
             market: Moves of the benchmark, fractions.

@@ -12,11 +12,13 @@ import numpy as np
 
 from quotewell.analytics import whatif
 from quotewell.analytics.arrays import Bools, Integers, distinct
+from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.exposure import fraction_of_value
 from quotewell.errors import UsageError
 from quotewell.portfolio.columns import OPTION, Columns
 from quotewell.portfolio.exposures import by_group
 from quotewell.portfolio.flags import Flag
+from quotewell.portfolio.payouts import dividends_of
 from quotewell.portfolio.report import instant
 from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.portfolio.totals import known_sum
@@ -129,6 +131,7 @@ def _gains(
 ) -> whatif.WhatIf:
     _check(columns, rows, moves, shocks, days, volatility)
     terms = columns.contracts
+    dividends = dividends_of(terms.payouts[rows]) or Dividends(*np.zeros((2, 0, rows.size)))
     contracts = whatif.OptionLegs(
         is_option=columns.is_kind(OPTION)[rows],
         is_call=terms.is_call[rows],
@@ -142,6 +145,8 @@ def _gains(
         shares=columns.shares[rows],
         cash=terms.cash[rows],
         exercise=columns.has(Flag.EXERCISE)[rows],
+        ex_dates=dividends.when,
+        amounts=dividends.amount,
     )
     legs = whatif.Legs(
         quantity=columns.quantity[rows],
