@@ -161,7 +161,7 @@ def _mark(axes: Axes, moves: Sequence[float], pnl: Sequence[float], value: float
             color=_CURVE,
             fontsize=9.0,
             linespacing=1.25,
-            path_effects=_halo(),
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.7},
         )
 
 
@@ -169,13 +169,6 @@ def _rises(pnl: Sequence[float], place: int) -> bool:
     """Whether the curve goes up around a point."""
     around = pnl[max(place - 2, 0) : place + 3]
     return not around[-1] < around[0]
-
-
-def _halo() -> list[Any]:
-    """White around text, so that lines behind it do not disturb."""
-    from matplotlib.patheffects import withStroke  # noqa: PLC0415
-
-    return [withStroke(linewidth=3.0, foreground="white")]
 
 
 def _words(figure: Figure, found: WhatIfReport) -> None:
