@@ -139,6 +139,8 @@ def _legs(book: Book) -> Legs:
         shares=100.0 * one,
         cash=0.0 * one,
         exercise=~every,
+        ex_dates=np.zeros((0, one.size)),
+        amounts=np.zeros((0, one.size)),
     )
     return Legs(quantity=one, spot=spot, beta=one, fx=one, exposure=spot, options=terms)
 
