@@ -80,11 +80,11 @@ def test_every_point_of_the_grid_is_as_exact_as_the_value_of_that_spot(domain: s
     assert np.quantile(ours, 0.99) <= 1.2 * np.quantile(direct, 0.99)
 
 
-def test_volatilities_between_the_solved_ones_are_as_exact() -> None:
+@pytest.mark.parametrize("last", [1.3, 1.75, 2.5])
+def test_volatilities_between_the_solved_ones_are_as_exact(last: float) -> None:
     known = oracle("market")
-    terms, falls = terms_of(known), MOVES[MOVES < 0.0]
-    multiples = np.concatenate([1.0 - 1.5 * falls, [1.02, 1.33, 1.21]])
-    assert np.unique(multiples).size > boundaries.LEVELS
+    terms, multiples = terms_of(known), np.linspace(1.0, last, 9)
+    assert len(boundaries.Boundaries.solved(boundary.Totals(*np.full((3, 1), 0.1)), multiples).fine) < 9
     spots = np.repeat(0.9 * known.contracts.spot[np.newaxis], multiples.size, axis=0)
     off = np.abs(reprice(terms, spots, multiples) - one_by_one(terms, spots, multiples))
     off /= np.minimum(spots, terms.strike)

@@ -16,13 +16,15 @@ from quotewell.analytics.arrays import Floats, Singles
 from quotewell.analytics.boundary import Totals, is_smooth, iterate, refined, seed
 from quotewell.analytics.quadrature import barycentric, chebyshev
 
-__all__ = ["COARSE", "FINE", "LEVELS", "Boundaries"]
+__all__ = ["COARSE", "FINE", "Boundaries"]
 
 COARSE, FINE = puts.SCHEMES[:2]
 """The schemes that boundaries are solved by, one after the other."""
 
-LEVELS = 4
-"""At how many multiples boundaries are solved at most: up to 1.3, values between them are within 1e-7."""
+_NARROW, _WIDE = 4, 6
+"""At how many multiples boundaries are solved at most: values between them are within 2e-7 of spot."""
+_RANGE = 1.35
+"""From the first multiple to the last, up to which the fewer ones do: what a fall by a fifth makes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ class Boundaries:
             multiples: In any order, some perhaps equal; positive.
         """
         levels = np.array(sorted(set(multiples.tolist())))
-        if levels.size > LEVELS:
-            levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(LEVELS - 1)
+        most = _NARROW if levels[-1] <= _RANGE * levels[0] else _WIDE
+        if levels.size > most:
+            levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(most - 1)
         first = _at(totals, float(levels[0]))
         smooth = is_smooth(first)  # one form for all, or the levels would not join
         # Single precision is exact enough for all but the last step to the boundary that most prices rest on.

@@ -232,7 +232,7 @@ class Portfolio:
 
         columns = self.value()
         value = known_sum(columns.value)
-        return what_if(columns, market, value, shocks=shocks, days=days, volatility=volatility)
+        return what_if(columns, list(market), value, shocks=shocks, days=days, volatility=volatility)
 
     def summary(self, *, moves: Sequence[float] | None = None, requests: int | None = None) -> Summary:
         """The whole report.
