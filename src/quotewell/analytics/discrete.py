@@ -15,7 +15,6 @@ from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.contracts import Contracts, Greeks
 from quotewell.analytics.dividends import Dividends, riskless, upper_bound
 from quotewell.analytics.european import MAX_TOTAL_VOLATILITY
-from quotewell.analytics.heat import LARGEST_PRODUCT
 from quotewell.analytics.root import bracketed_root, secants
 from quotewell.analytics.spot_model import Block, Resolution
 
@@ -25,11 +24,12 @@ FINE = Resolution(nodes=96, steps=1.0)
 COARSE = Resolution(nodes=48, steps=0.5)
 """Leads implied volatilities to where `FINE` finishes, at a fifth of its cost."""
 
-SLOPES = FINE
+SLOPES = Resolution(nodes=64, steps=0.7)
+"""For differences of values, whose errors hardly differ."""
 
-_STEPS_A_UNIT = 480.0  # of interest or yield until expiry: 10 % a year over two years are 96 steps
+_STEPS_A_UNIT = 360.0  # of interest or yield until expiry: 10 % a year over two years are 72 steps
 _LEAST_STEPS = 8
-_BLOCK = LARGEST_PRODUCT // (FINE.nodes // 2) ** 2  # contracts at a time; their grids fit the second cache
+_BLOCK = 226  # contracts at a time: what their grids take fits the processor's second cache
 _SMALLEST_TOTAL_VOLATILITY = 1e-4
 _VOLATILITY_BUMP = 4e-2  # of the volatility itself
 _RATE_BUMP = 4e-3

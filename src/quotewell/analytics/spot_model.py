@@ -25,7 +25,7 @@ from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.grids import interpolated, with_slopes
-from quotewell.analytics.heat import decay, restore, transform
+from quotewell.analytics.heat import decay, step
 from quotewell.analytics.normal import cdf, pdf
 
 _HALF_WIDTH = 4.5  # of the grid, in deviations until expiry, beside what the dividends take
@@ -35,7 +35,7 @@ _LAST_RAISE = 0.25  # the same in the last step before expiry, where the boundar
 _SMOOTHED = 0.8  # of a cell: the least deviation of what starts on the grid
 _NEVER = 1e9  # of strike: what is not paid for exercise
 _ROUNDING = 1e-13  # of strike
-_HALVINGS = 3  # of the step that ends now
+_HALVINGS = 2  # of the step that ends now
 
 
 class Resolution(NamedTuple):
@@ -152,25 +152,25 @@ class _Solution:
             if segment:
                 amount = self._dividends.amount[segment - 1]
                 if self._is_continuous:
-                    step = (start - starts[segment - 1]) / self._steps[segment - 1]
-                    self._exercise(start, self._waited_for(amount, step))
+                    before = (start - starts[segment - 1]) / self._steps[segment - 1]
+                    self._exercise(start, self._waited_for(amount, before))
                 self._pay(start, amount)
                 if self._american:
                     self._exercise(start)
             when = start
 
-    def _waited_for(self, amount: Floats, step: Floats) -> Floats:
+    def _waited_for(self, amount: Floats, before: Floats) -> Floats:
         """For how much of the step that ends at an ex-date waiting costs a holder more than it brings.
 
         A put gains the dividend, and is not exercised for as long as that is worth more than the interest
         on the strike. Taking twice that time errs least: near the boundary the wait begins earlier.
         """
         if self._is_call:
-            return np.zeros_like(step)
+            return np.zeros_like(before)
         _, _, strike, _, rate, _ = self._contracts
         with np.errstate(divide="ignore"):
             worth = np.where(rate > 0.0, np.log1p(amount / strike) / np.abs(rate), np.inf)
-        return np.maximum(step - 2.0 * worth, 0.0)
+        return np.maximum(before - 2.0 * worth, 0.0)
 
     def _cut(self, span: Floats, steps: Floats, *, ends_now: bool) -> list[tuple[Floats, Floats]]:
         """The stretches of a segment from its end to its start, and what each leaves of the coefficients.
@@ -187,8 +187,8 @@ class _Solution:
             stretch, factor = 2.0 * stretch, np.square(factor)
         whole = steps - 1.0 if halvings else steps
         out = []
-        for step in range(int(whole.max())):
-            goes = step < whole
+        for count in range(int(whole.max())):
+            goes = count < whole
             out.append((np.where(goes, stretch, 0.0), factor if goes.all() else np.where(goes, factor, 1.0)))
         return out + halved[::-1]
 
@@ -218,9 +218,7 @@ class _Solution:
             self._values += _LAST_RAISE * left * np.maximum(cost, 0.0)
 
     def _go_back(self, stretch: Floats, factor: Floats) -> None:
-        coefficients = transform(self._values)
-        coefficients *= factor
-        restore(coefficients, self._values)
+        step(self._values, factor)
         self._slope = self._slope * np.exp(-self._contracts.dividend_yield * stretch)
 
     def _exercise(self, when: Floats, waited: Floats | None = None, goes: Bools | None = None) -> None:
