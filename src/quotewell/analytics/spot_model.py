@@ -28,12 +28,16 @@ from quotewell.analytics.grids import interpolated, with_slopes
 from quotewell.analytics.heat import decay, step
 from quotewell.analytics.normal import cdf, pdf
 
+VOLATILITY_BUMP = 4e-2
+"""Of the volatility itself: how far to either side slopes are taken."""
+
 _HALF_WIDTH = 4.5  # of the grid, in deviations until expiry, beside what the dividends take
 _LARGEST_SHARE = 0.9  # of spot: what the grid is widened for at most
 _RAISE = 0.275  # of the cost of waiting for a step: what exercise at steps is raised by
 _LAST_RAISE = 0.25  # the same in the last step before expiry, where the boundary runs away from the strike
 _SMOOTHED = 0.8  # of a cell: the least deviation of what starts on the grid
 _NEVER = 1e9  # of strike: what is not paid for exercise
+_RATE_BUMP = 4e-3
 _ROUNDING = 1e-13  # of strike
 _HALVINGS = 2  # of the step that ends now
 
@@ -48,6 +52,13 @@ class Resolution(NamedTuple):
 
     nodes: int
     steps: float
+
+
+FINE = Resolution(nodes=96, steps=1.0)
+"""Seen within 1e-4 of spot."""
+
+SLOPES = Resolution(nodes=64, steps=0.7)
+"""For differences of values, whose errors hardly differ, and for what only leads to where `FINE` finishes."""
 
 
 class Block(NamedTuple):
@@ -84,6 +95,23 @@ class Block(NamedTuple):
     def figures(self, volatility: Floats, resolution: Resolution) -> Floats:
         """Price, delta and gamma per share as rows; intrinsic, ±1 and 0 where exercise now is best."""
         return _Solution(self, volatility, resolution).figures()
+
+    def vega(self, volatility: Floats) -> Floats:
+        """∂V/∂volatility, a central difference."""
+        bump = VOLATILITY_BUMP * volatility
+        up, down = (self.value(volatility + move, SLOPES) for move in (bump, -bump))
+        return (up - down) / (2.0 * bump)
+
+    def rho(self, volatility: Floats) -> Floats:
+        """∂V/∂rate, a central difference where both sides have one sign: early exercise changes with it."""
+        rate = self.contracts.rate
+        above = np.where(rate == 0.0, _RATE_BUMP, np.minimum(_RATE_BUMP, 0.25 * np.abs(rate)))
+        below = np.where(rate == 0.0, 0.0, -above)
+        up, down = (
+            self._replace(contracts=self.contracts._replace(rate=rate + move)).value(volatility, SLOPES)
+            for move in (above, below)
+        )
+        return (up - down) / (above - below)
 
 
 class _Solution:
