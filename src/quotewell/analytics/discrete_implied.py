@@ -74,7 +74,7 @@ def implied(block: Block, price: Floats, start: Floats, lower: Floats) -> Implie
 
     def fine(rows: Integers, volatility: Floats) -> Floats:
         out.figures[:, rows] = block.take(rows).figures(volatility, FINE)
-        return out.figures[0, rows]
+        return np.asarray(out.figures[0, rows])
 
     near = _near(block, price, start)
     nearly, slope = near.root, near.slope_at(near.root)
