@@ -145,7 +145,9 @@ def _months_between(days: Sequence[int]) -> int | None:
         return None
     usual = statistics.median(gaps)
     for months in _MONTHS:
-        if abs(usual / (months * _DAYS_A_MONTH) - 1.0) <= _RHYTHM_TOLERANCE:
+        period = months * _DAYS_A_MONTH
+        alike = [gap for gap in (*gaps, usual) if abs(gap / period - 1.0) <= _RHYTHM_TOLERANCE]
+        if usual in alike and len(alike) > (len(gaps) + 1) / 2:
             return months
     return None
 
