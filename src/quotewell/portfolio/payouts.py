@@ -23,7 +23,7 @@ from quotewell.portfolio.snapshot import Snapshot
 from quotewell.records import DividendEvent
 from quotewell.symbols import Option
 
-__all__ = ["YEAR", "Payout", "dividends_of", "payouts_before", "projected"]
+__all__ = ["YEAR", "Payout", "dividends_of", "payouts_before", "payouts_until", "projected"]
 
 YEAR = 365.0 * 86400.0
 """Seconds a year in every time to expiry."""
@@ -76,12 +76,20 @@ def payouts_before(
         return ()
     if snapshot.at is None or yield_symbol(underlying) != underlying:
         return ()
-    at, scale = snapshot.at, shares * option.underlying_scale
-    events = [event for event in reading.record.events if event.currency in (None, currency)]
-    today, last = valuation_day(at).toordinal(), option.expiry.toordinal()
+    scale = shares * option.underlying_scale
+    found = payouts_until(option.expiry, reading.record.events, currency, scale, snapshot.at)
+    return found if any(payout.years > 0.0 for payout in found) else ()
+
+
+def payouts_until(
+    last_day: dt.date, events: Iterable[DividendEvent], currency: str | None, scale: float, at: float
+) -> tuple[Payout, ...]:
+    """Those from a few days before `at` (epoch seconds) to a day, each amount times `scale`."""
+    events = [event for event in events if event.currency in (None, currency)]
+    today, last = valuation_day(at).toordinal(), last_day.toordinal()
     known = [(event.ex_date, event.amount, not event.declared) for event in events]
     coming = [(day, amount, True) for day, amount in projected(events, today, last)]
-    found = tuple(
+    return tuple(
         Payout(
             ex_date=dt.date.fromordinal(day),
             years=(_opening(day) - at) / YEAR,
@@ -91,7 +99,6 @@ def payouts_before(
         for day, amount, is_projected in sorted(known + coming)
         if today - _LOOK_BACK <= day <= last
     )
-    return found if any(payout.years > 0.0 for payout in found) else ()
 
 
 def projected(events: Iterable[DividendEvent], today: int, last: int) -> list[tuple[int, float]]:
