@@ -143,6 +143,13 @@ def test_the_users_own_yield_comes_first() -> None:
     assert columns.contracts.payouts[0] == ()
 
 
+def test_the_users_own_dividends_come_before_all_yields() -> None:
+    basis = Basis(dividend_yields={"AMZN": 0.03}, dividends={"AMZN": (event("2025-06-02", 0.7, None),)})
+    columns = valued([option(LONG_CALL)], paying(QUARTERLY), basis)
+    assert used(columns) == (0.0, {"override_dividend", "discrete_dividends"})
+    assert [one.amount for one in columns.contracts.payouts[0]] == [0.7]
+
+
 def test_an_index_does_not_take_the_dividends_of_its_proxy() -> None:
     symbol = "SPXW251219C05700000"
     source = FakeSource({"^GSPC": 5700.0, symbol: 250.0}, now=AT, rates={"^IRX": 0.04})

@@ -57,7 +57,11 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def payouts_before(
-    option: Option, currency: str | None, shares: float, snapshot: Snapshot
+    option: Option,
+    currency: str | None,
+    shares: float,
+    snapshot: Snapshot,
+    own: Sequence[DividendEvent] | None = None,
 ) -> tuple[Payout, ...]:
     """The dividends of an option's underlying between the valuation and expiry; empty where none are known.
 
@@ -69,15 +73,17 @@ def payouts_before(
         currency: Of the contract.
         shares: Delivered for one unit of premium.
         snapshot: What is known.
+        own: The user's own dividends of the underlying, in place of those; None if there are none.
     """
     underlying = option.underlying
-    reading = snapshot.dividends.get(underlying or "")
-    if underlying is None or reading is None or not reading.usable or reading.record is None:
+    if underlying is None or snapshot.at is None or yield_symbol(underlying) != underlying:
         return ()
-    if snapshot.at is None or yield_symbol(underlying) != underlying:
-        return ()
+    events = own
+    if events is None:
+        reading = snapshot.dividends.get(underlying)
+        events = reading.record.events if reading is not None and reading.usable and reading.record else ()
     scale = shares * option.underlying_scale
-    found = payouts_until(option.expiry, reading.record.events, currency, scale, snapshot.at)
+    found = payouts_until(option.expiry, events, currency, scale, snapshot.at)
     return found if any(payout.years > 0.0 for payout in found) else ()
 
 
