@@ -17,7 +17,8 @@ from quotewell.analytics.discrete_implied import Implied, guess, implied
 from quotewell.analytics.dividends import Dividends, riskless, upper_bound
 from quotewell.analytics.spot_model import FINE, Block
 
-_STEPS_A_UNIT = 360.0  # of interest or yield until expiry: 10 % a year over two years are 72 steps
+_STEPS_A_UNIT = 320.0  # of interest or yield until expiry: 10 % a year over two years are 64 steps
+_DEEPEST = 4.0  # strike / spot up to which it holds
 _LEAST_STEPS = 8
 _BLOCK = 226  # contracts at a time: what their grids take fits the processor's second cache
 _SMALLEST_TOTAL_VOLATILITY = 1e-4
@@ -142,8 +143,10 @@ class Discrete:
 
 def _steps(contracts: Contracts, american: Bools) -> tuple[Integers, Bools]:
     """Steps until expiry, and whether waiting costs something at all times; if not, one a segment will do."""
-    sign, _, _, years, rate, dividend_yield = contracts
+    sign, spot, strike, years, rate, dividend_yield = contracts
     always = american & ~exercise.is_european(sign, rate, dividend_yield)
-    wanted = _STEPS_A_UNIT * np.maximum(np.abs(rate), np.abs(dividend_yield)) * years
+    at_stake = np.maximum(np.abs(rate), np.abs(dividend_yield)) * years
+    # Errors grow with the strike, and are held to a part of the spot.
+    wanted = _STEPS_A_UNIT * at_stake * np.clip(strike / spot, 1.0, _DEEPEST)
     steps = np.where(always, np.ceil(np.maximum(wanted, _LEAST_STEPS)), 1.0)
     return steps.astype(np.intp), always

@@ -31,7 +31,7 @@ from quotewell.analytics.normal import cdf, pdf
 VOLATILITY_BUMP = 4e-2
 """Of the volatility itself: how far to either side slopes are taken."""
 
-_HALF_WIDTH = 4.0  # of the grid, in deviations until expiry, beside what the dividends take
+_HALF_WIDTH = 4.2  # of the grid, in deviations until expiry, beside what the dividends take
 _LARGEST_SHARE = 0.9  # of spot: what the grid is widened for at most
 _RAISE = 0.275  # of the cost of waiting for a step: what exercise at steps is raised by
 _LAST_RAISE = 0.25  # the same in the last step before expiry, where the boundary runs away from the strike
