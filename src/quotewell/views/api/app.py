@@ -20,6 +20,7 @@ from quotewell.views.api.cache_routes import cache_routes
 from quotewell.views.api.context import PREFIX, Context
 from quotewell.views.api.gate import LOOPBACK, Gate
 from quotewell.views.api.health_routes import health_routes
+from quotewell.views.api.hot import HotTickers
 from quotewell.views.api.job_routes import job_routes
 from quotewell.views.api.observing import LoggedRequest, Observing
 from quotewell.views.api.portfolio_routes import portfolio_routes
@@ -85,6 +86,7 @@ def create_app(
     for kind in (QuotewellError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _problem)
     describe(app, needs_token=token is not None)
+    app.add_middleware(HotTickers, answers=context.hot, prefix=f"{PREFIX}/tickers/")
     app.add_middleware(Gate, token=token, hosts=hosts)
     app.add_middleware(Observing, clock=tickers.clock, latencies=context.latencies, log=log)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quotewell.refresh import Refresher
 from quotewell.service import TickerService
+from quotewell.views.api.hot import HotAnswers
 from quotewell.views.api.jobs import Jobs
 from quotewell.views.api.latencies import Latencies
 from quotewell.views.api.work import Gathering, Work
@@ -30,6 +31,7 @@ class Context:
         self.refresher = refresher
         self.work = Work()
         self.readings = Gathering(tickers, self.work)
+        self.hot = HotAnswers(tickers)
         self.jobs = Jobs(tickers.clock)
         self.latencies = Latencies()
 

@@ -62,7 +62,10 @@ def ticker_routes(context: Context) -> APIRouter:
             raise _missing(name, row.error or "", readings[name, "quote"].failure, tickers.now())
         seconds = _fresh_seconds(readings, needs, monotonic())
         tag = tag_of(msgspec.structs.replace(row, level=None))
-        return fresh_for(msgspec.json.encode(row), tag, seconds, request.headers.get("if-none-match"))
+        body = msgspec.json.encode(row)
+        if row.level == "memory" and seconds > 0.0:
+            context.hot.remember(symbol, needs, body, tag)
+        return fresh_for(body, tag, seconds, request.headers.get("if-none-match"))
 
     @routes.get(
         "",
