@@ -86,7 +86,7 @@ class Jobs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="quotewell-jobs")
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="quotewell_jobs")
         self._jobs: dict[str, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
