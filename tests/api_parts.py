@@ -65,9 +65,9 @@ def market(clock: ManualClock) -> FakeProvider:
 
 
 @contextmanager
-def serving(settings: Settings | None = None, **more: Any) -> Iterator[Api]:
+def serving(settings: Settings | None = None, *, patience: float = 30.0, **more: Any) -> Iterator[Api]:
     """An application over a market of three symbols; `more` goes to `create_app`."""
-    clock = ManualClock(patience=30)
+    clock = ManualClock(patience=patience)
     provider = market(clock)
     stores = (MemoryLevel(clock), LocalCoordinator(clock))
     with connect(settings or Settings(), clock=clock, providers=[provider], stores=stores) as tickers:

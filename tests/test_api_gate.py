@@ -235,7 +235,8 @@ def test_a_body_that_says_that_it_is_too_large_is_not_read(api: Api, path: str, 
 
         scope = {
             "type": "http", "http_version": "1.1", "method": "POST", "path": PREFIX + path,
-            "query_string": b"", "root_path": "", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+            "query_string": b"", "root_path": "", "scheme": "http",
+            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
             "headers": [(b"host", b"localhost"), (b"content-length", str(most + 1).encode())],
         }  # fmt: skip
         await api.app(scope, receive, send)
