@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -119,6 +120,13 @@ def test_stale_answers_are_counted(api: Api) -> None:
     api.provider.failure = "network"
     api.get("/tickers/AAPL")
     assert metrics(api)[of("cache_stale_served_total", facet="quote")] == 1
+
+
+def test_one_of_several_processes_says_which_it_is() -> None:
+    with serving(keeps=False) as api:
+        api.get("/tickers/AAPL")
+        found = metrics(api)
+    assert {dict(labels).get("worker") for _, labels in found} == {str(os.getpid())}
 
 
 def test_requests_are_counted_by_route_and_never_by_path(api: Api) -> None:

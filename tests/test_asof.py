@@ -94,9 +94,7 @@ def service(clock: ManualClock, *providers: FakeProvider, offline: bool = False)
 def keep(tickers: TickerService, facet: Facet, *records: Record, closes: Closes | None = None) -> None:
     """Put into the cache what a provider has once brought."""
     store = tickers.engine.store
-    store.write(facet, records, begun=store.rev())
-    if closes is not None:
-        store.write_closes([closes])
+    store.write(facet, records, begun=store.rev(), closes=[] if closes is None else [closes])
 
 
 def keep_history(tickers: TickerService, closes: Closes | None = None) -> None:

@@ -22,7 +22,6 @@ CALLS = {
     "delete_many": lambda level: level.delete_many("quote", ["C"]),
     "changes_since": lambda level: level.changes_since(0),
     "get_closes": lambda level: level.get_closes(["A"]),
-    "put_closes": lambda level: level.put_closes([Closes(symbol="A", source="x", dates=[1], closes=[1.0])]),
     "prune": lambda level: level.prune(10),
     "stats": lambda level: level.stats(),
 }

@@ -149,8 +149,10 @@ class InvalidatedOnTheWay(MemoryLevel):
 
     meanwhile: Callable[[], object] | None = None
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
-        refused = super().put_many(table, records, begun=begun)
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
+        refused = super().put_many(table, records, begun=begun, closes=closes)
         self._once(table)
         return refused
 

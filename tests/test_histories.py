@@ -192,8 +192,10 @@ def test_bars_that_were_lost_are_fetched_as_a_whole(
     tickers: TickerService, simulator: MarketSimulator, clock: ShiftedClock
 ) -> None:
     tickers.prefetch(history(STOCKS[:1]))
+    store = tickers.engine.store
+    records = list(store.load("history", STOCKS[:1]).values())
     empty = Closes(symbol=STOCKS[0], source="yahoo", dates=[], closes=[])
-    tickers.engine.store.level.put_closes([empty])
+    assert store.level.put_many("history", records, begun=store.rev(), closes=[empty]) == set()
     clock.advance(DAY)
     tickers.prefetch(history(STOCKS[:1]))
     assert len(tickers.stored_closes(STOCKS[:1])[STOCKS[0]].dates) == LONGEST

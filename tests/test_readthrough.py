@@ -346,8 +346,10 @@ class NoDetaching(Flights):
 
 
 class NoRefusal(MemoryLevel):
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
-        return super().put_many(table, records, begun=self.rev())
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
+        return super().put_many(table, records, begun=self.rev(), closes=closes)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_what_is_written_is_in_both_levels_and_is_not_read_again(
 ) -> None:
     write(store, fx(clock, 1.1))
     store.write_failures("fx", {GBP: FAILURE}, begun=store.rev())
-    store.write_closes([BARS])
+    store.write("history", [History(symbol="A", fetched_at=clock.now())], begun=0, closes=[BARS])
     assert store.synced_rev == level.inner.rev() == 3
     clock.advance(POLL)
     store.sync()
@@ -274,7 +274,6 @@ OPERATIONS: dict[str, tuple[Operation, object]] = {
     "rev": (Store.rev, 0),
     "get_closes": (lambda store: store.closes(["A"]), {}),
     "put_many": (lambda store: store.write("fx", [], begun=0), None),
-    "put_closes": (lambda store: store.write_closes([BARS]), None),
     "fail_many": (lambda store: store.write_failures("fx", {}, begun=0), None),
 }
 """What is asked of a store, by the method of the level that it needs, with the answer when that fails."""

@@ -208,11 +208,10 @@ def _rev(connection: sqlite3.Connection) -> int:
     return int(rev)
 
 
-def _next_rev(connection: sqlite3.Connection, table: str | None) -> int:
-    """Count a write, to `table` if it is one that `changes_since` tells of."""
+def _next_rev(connection: sqlite3.Connection, table: str) -> int:
+    """Count a write to `table`."""
     [(rev,)] = connection.execute("update counter set rev = rev + 1 returning rev")
-    if table is not None:
-        connection.execute("insert or replace into touched (tbl, rev) values (?, ?)", (table, rev))
+    connection.execute("insert or replace into touched (tbl, rev) values (?, ?)", (table, rev))
     return int(rev)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
@@ -56,7 +57,7 @@ def create_app(
         refresher: What keeps values fresh, for the metrics.
         log: Told of every request.
     """
-    context = Context(tickers, uploads, refresher)
+    context = Context(tickers, uploads, refresher, None if keeps else str(os.getpid()))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -23,12 +23,16 @@ class Context:
         tickers: The service.
         uploads: The books.
         refresher: What keeps values fresh, if anything does.
+        worker: What tells this process from others that answer the same; None if there are none.
     """
 
-    def __init__(self, tickers: TickerService, uploads: Uploads, refresher: Refresher | None) -> None:
+    def __init__(
+        self, tickers: TickerService, uploads: Uploads, refresher: Refresher | None, worker: str | None
+    ) -> None:
         self.tickers = tickers
         self.uploads = uploads
         self.refresher = refresher
+        self.worker = worker
         self.work = Work()
         self.readings = Gathering(tickers, self.work)
         self.hot = HotAnswers(tickers)

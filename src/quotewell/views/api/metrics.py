@@ -55,6 +55,16 @@ class _Collector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
+        worker = self._context.worker
+        for metric in self._all():
+            if worker is not None:
+                # Whoever answers the next scrape counts by itself: its series are not continued by another's.
+                metric.samples = [
+                    sample._replace(labels={**sample.labels, "worker": worker}) for sample in metric.samples
+                ]
+            yield metric
+
+    def _all(self) -> Iterator[Metric]:
         tickers = self._context.tickers
         yield InfoMetricFamily("quotewell_build", "Which version answers.", {"version": __version__})
         yield from _cache(tickers)
