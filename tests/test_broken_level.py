@@ -7,7 +7,7 @@ import pytest
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.errors import CacheError
 from quotewell.protocols import Level
-from quotewell.records import Closes, Failure, Quote
+from quotewell.records import Failure, Quote
 from quotewell.testing import BrokenLevel, ManualClock
 
 CALLS = {

@@ -21,7 +21,7 @@ from quotewell.clock import ShiftedClock
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.prefetch import PrefetchReport
 from quotewell.protocols import Level
-from quotewell.records import Failure, Reading, Record
+from quotewell.records import Closes, Failure, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock
 
 POLL = 0.05

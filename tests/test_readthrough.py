@@ -14,7 +14,7 @@ from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import FailureKind
 from quotewell.protocols import Clock
-from quotewell.records import Freshness, Need, Quote, Reading, Record
+from quotewell.records import Closes, Freshness, Need, Quote, Reading, Record
 from quotewell.service import TickerService
 from quotewell.settings import Settings
 from quotewell.testing import FakeProvider, ManualClock

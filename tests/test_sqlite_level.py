@@ -15,7 +15,7 @@ from quotewell.cache.sqlite import SqliteLevel
 from quotewell.cache.sqlite_tables import in_chunks
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Level
-from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, Quote, Result, Split
+from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split
 from quotewell.testing import ManualClock
 
 

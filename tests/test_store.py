@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import pytest
 
@@ -12,7 +12,7 @@ from quotewell.cache.store import Store, TablePolicy
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.freshness import LIFETIMES
 from quotewell.protocols import Changes
-from quotewell.records import Closes, Failure, Freshness, Fx, Quote, Record, Result
+from quotewell.records import Closes, Failure, Freshness, Fx, History, Quote, Record, Result
 from quotewell.testing import BrokenLevel, ManualClock
 
 POLL, RETRY = 0.05, 5.0
@@ -217,8 +217,10 @@ def test_a_value_written_before_another_process_replaced_it_does_not_stay_in_mem
 ) -> None:
     put = level.inner.put_many
 
-    def put_and_be_overtaken(table: str, records: Collection[Record], *, begun: int) -> set[str]:
-        refused = put(table, list(records), begun=begun)
+    def put_and_be_overtaken(
+        table: str, records: Collection[Record], *, begun: int, closes: Sequence[Closes]
+    ) -> set[str]:
+        refused = put(table, list(records), begun=begun, closes=closes)
         put(table, [fx(clock, 1.2)], begun=begun)
         clock.advance(POLL)
         store.sync()

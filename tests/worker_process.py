@@ -18,7 +18,7 @@ from loopback_market import LoopbackProvider
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
-from quotewell.records import Record
+from quotewell.records import Closes, Record
 from quotewell.service import TickerService
 from quotewell.settings import Settings
 from quotewell.wiring import connect
