@@ -19,6 +19,7 @@ from bench.measure import Comparison, Row
 from bench.options import options
 from bench.page import page, tables
 from bench.providers import providers
+from bench.serving import serving
 from bench.stale import stale
 from bench.writing import writing
 
@@ -34,6 +35,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "commands": commands,
     "options": options,
     "dividends": dividends,
+    "serving": serving,
     "providers": providers,
 }
 
