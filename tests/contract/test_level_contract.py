@@ -37,6 +37,7 @@ from quotewell.records import (
     Split,
 )
 from quotewell.testing import ManualClock
+from valkey_servers import valkey_level
 
 
 def never() -> Level:
@@ -56,6 +57,7 @@ LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
     "sqlite": lambda folder, clock: SqliteLevel(folder / "cache.db", clock),
     "late, waiting": lambda _, clock: LateLevel(never, clock),
     "late, there": opened_late,
+    "valkey": lambda _, clock: valkey_level(clock),
 }
 TABLES = [*FACETS, "result:mine"]
 HOUR = 3600.0
