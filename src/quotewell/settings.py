@@ -35,8 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     cache_dir: Path | None = None
     """Where `cache.db` and `state.db` live; default: the user's cache folder."""
     cache_url: str | None = None
-    """A shared cache instead of SQLite: `valkey://`, `postgresql://` (docs/shared-cache.md); `memory://` keeps
-    everything in this process."""
+    """A shared cache instead of SQLite: `valkey://…`, `postgresql://…` (docs/shared-cache.md); `memory://`
+    keeps everything in this process."""
     cache_password: str | None = None
     """The shared cache's password, where its URL has none."""
     cache_password_file: Path | None = None

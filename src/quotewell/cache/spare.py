@@ -40,6 +40,7 @@ class Spare:
         self._changed: dict[str, set[str]] = {}
         """Keys that others have changed in the shared level, and that nobody here has read since."""
         self._warned = False
+        self._writing = False
         self._begin_in_process()
 
     @property
@@ -93,7 +94,7 @@ class Spare:
         """Distrust what others have changed; forget all when that cannot be told."""
         if changes.rebuilt or changes.keys is None:
             forget = not changes.rebuilt
-            self.later(lambda level: _all(level, forget=forget))
+            self.later(lambda level: _distrust(level, forget=forget))
             return
         for table, keys in changes.keys.items():
             self._changed.setdefault(table, set()).update(keys)
@@ -177,3 +178,11 @@ class Unsent:
                     shared.put_many(table, [record for record, _, _ in values], begun=begun, closes=closes)
                     for name in batch:
                         del self._values[name]
+
+
+def _distrust(level: Level, *, forget: bool) -> None:
+    for table in level.stats().records:
+        if forget:
+            level.delete_many(table, None)
+        else:
+            level.invalidate_many(table, None)

@@ -1,10 +1,10 @@
-"""The shared level with a spare of this machine's own behind it, for the time that the shared one is out of order.
+"""The shared level with a spare of this machine's own behind it, for when the shared one is out of order.
 
 In order, the shared level alone is the truth: it answers, and what it holds is copied to the spare behind the
 caller's back. When it does not answer in time, the circuit opens: the spare answers, values go to it and are
 remembered, and every few seconds one caller who asks for changes tries the shared level again. When that is
-back, it is sent what it has missed, by the rules of every write: nothing older than what it has, nothing whose
-fetch began before an invalidation that it knows of.
+back, it is sent what it has missed, by the rules of every write: nothing older than what it has, nothing
+whose fetch began before an invalidation that it knows of.
 """
 
 from __future__ import annotations

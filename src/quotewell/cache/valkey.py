@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import heapq
 import math
-import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
-from quotewell.cache.codec import decoder, encode, record_type
+from quotewell.cache.codec import record_type
 from quotewell.cache.valkey_push import Push
+from quotewell.cache.valkey_rows import (
+    closes_of,
+    failure_words,
+    fetched_of,
+    has_closes,
+    put_words,
+    record_of,
+)
 from quotewell.cache.valkey_scripts import (
     BEGIN,
     CHANGES,
     DROP,
     FAIL,
-    HEADER,
     PUT,
     SWEEP,
     WITHDRAW,
@@ -32,11 +37,6 @@ __all__ = ["ValkeyLevel"]
 _LOG_SECONDS = 3600.0
 _CHUNK = 1_000
 """Keys that are looked through at once; the server answers nobody else meanwhile."""
-_FORMAT = 1
-"""Of the body; a later one is a miss."""
-_INVALIDATED, _HAS_CLOSES = 1, 2
-_HEADER = struct.Struct(HEADER)
-_REV = struct.Struct("<d")
 _LONGEST = 1e11
 """Milliseconds, three years, beyond which nothing expires; infinity among them."""
 
@@ -86,34 +86,17 @@ class ValkeyLevel:
         wanted = list(keys)
         if not wanted:
             return {}
-        floor, invalidated, blobs = self._blobs(table, wanted)
-        decode, unpack, header = decoder(kind), _HEADER.unpack_from, _HEADER.size
+        gone, invalidated, blobs = self._blobs(table, wanted)
         records: dict[str, Record] = {}
-        bars: list[str] = []
         for key, blob in zip(wanted, blobs, strict=True):
-            if blob is None:
-                continue
-            form, length, flags, _, rev, failed, size = unpack(blob)
-            if form != _FORMAT or max(rev, failed) <= floor:
-                continue
-            if size or length != header or len(blob) == length:
-                record = _with_failure(kind, key, blob, length, size)
-            else:
-                try:
-                    record = decode(blob[header:])
-                except msgspec.DecodeError:
-                    record = None
-            if record is None:
-                continue
-            if flags:
-                record.invalidated = bool(flags & _INVALIDATED)
-                if flags & _HAS_CLOSES:
-                    bars.append(key)
-            if 0.0 < rev <= invalidated:
-                record.invalidated = True
-            records[key] = record
-        for key in self._without_closes(bars):
-            del records[key]
+            if blob is not None:
+                record = record_of(kind, key, blob, gone, invalidated)
+                if record is not None:
+                    records[key] = record
+        if table == "history":
+            bars = [key for key, blob in zip(wanted, blobs, strict=True) if blob and has_closes(blob)]
+            for key in self._without_closes(bars):
+                records.pop(key, None)
         return records
 
     def keys(self, table: str) -> list[str]:
@@ -129,15 +112,15 @@ class ValkeyLevel:
         record_type(table)
         if not records:
             return set()
-        arguments: list[Any] = []
-        for record in records:
-            at = record.fetched_at
-            arguments += (record.symbol, "" if at is None else repr(float(at)), encode(record))
-        for series in closes:
-            arguments += (series.symbol, msgspec.msgpack.encode(series) if series.dates else b"")
+        values = [word for record in records for word in put_words(record)]
+        bars = [
+            word
+            for series in closes
+            for word in (series.symbol, msgspec.msgpack.encode(series) if series.dates else b"")
+        ]
         latest = self._clock.now() + FUTURE_TOLERANCE
         _, refused = self._server.run(
-            PUT, table, begun, repr(latest), self._expiry(table), len(records), *arguments
+            PUT, table, begun, repr(latest), self._expiry(table), len(records), *values, *bars
         )
         return {records[place].symbol for place in refused}
 
@@ -145,11 +128,7 @@ class ValkeyLevel:
         """See `protocols.Level`."""
         record_type(table)
         if failures:
-            pairs = [
-                word
-                for key, failure in failures.items()
-                for word in (key, msgspec.msgpack.encode(msgspec.structs.astuple(failure)))
-            ]
+            pairs = [word for key, failure in failures.items() for word in failure_words(key, failure)]
             self._server.run(FAIL, table, begun, self._expiry(table), *pairs)
 
     def invalidate_many(self, table: str, keys: Collection[str] | None) -> int:
@@ -194,15 +173,13 @@ class ValkeyLevel:
         wanted = list(dict.fromkeys(symbols))
         if not wanted:
             return {}
-        floor, _, blobs = self._blobs("history", wanted, "c")
-        found: dict[str, Closes] = {}
-        for symbol, blob in zip(wanted, blobs, strict=True):
-            if blob is not None and _REV.unpack_from(blob)[0] > floor:
-                try:
-                    found[symbol] = msgspec.msgpack.decode(blob[_REV.size :], type=Closes)
-                except msgspec.DecodeError:
-                    continue  # of a later version
-        return found
+        gone, _, blobs = self._blobs("history", wanted, "c")
+        series = {
+            symbol: closes_of(blob, gone)
+            for symbol, blob in zip(wanted, blobs, strict=True)
+            if blob is not None
+        }
+        return {symbol: one for symbol, one in series.items() if one is not None}
 
     # ----------------------------------------------------------------------------------------- upkeep
 
@@ -210,11 +187,10 @@ class ValkeyLevel:
         """See `protocols.Level`; forgets the keys of expired records, too."""
         pruned = 0
         for table, count in self._counts().items():
-            count -= self._forget_expired(table)
-            if count > max_records:
-                ages = ((at or b"", key) for key, at in self._ages(table))
-                oldest = heapq.nsmallest(count - max_records, ages, key=_age)
-                pruned += self._drop(table, [(key, at) for at, key in oldest])
+            excess = count - self._forget_expired(table) - max_records
+            if excess > 0:
+                oldest = heapq.nsmallest(excess, self._ages(table), key=lambda pair: fetched_of(pair[1]))
+                pruned += self._drop(table, oldest)
         return pruned
 
     def stats(self) -> LevelStats:
@@ -275,7 +251,7 @@ class ValkeyLevel:
         return {name.removeprefix("n:"): count for name, count in counts.items()}
 
     def _ages(self, table: str) -> Iterator[tuple[str, bytes]]:
-        """All keys, those changed longest ago first, with `fetched_at` as the header has it; empty if expired."""
+        """All keys, those changed longest ago first, with `fetched_at` in eight bytes; none if expired."""
         index, start = self._key("i", table), 0
         while True:
             [keys] = self._server.together([("ZRANGE", index, start, start + _CHUNK - 1)])
@@ -305,21 +281,3 @@ class ValkeyLevel:
             words = [word for pair in keys[start : start + _CHUNK] for word in pair]
             dropped += self._server.run(DROP, table, *words)
         return dropped
-
-
-def _with_failure(kind: type[Record], key: str, blob: bytes, length: int, size: int) -> Record | None:
-    """A record with the failure beside it, or without a value; None when it cannot be read."""
-    body = blob[length + size :]
-    try:
-        record: Record = decoder(kind)(body) if body else kind(symbol=key)
-        if size:
-            failure = msgspec.msgpack.decode(blob[length : length + size])
-            record.failure = Failure(*failure[: len(Failure.__struct_fields__)])
-    except (msgspec.DecodeError, TypeError):
-        return None  # of a later version
-    return record
-
-
-def _age(pair: tuple[bytes, str]) -> tuple[float, str]:
-    at, key = pair
-    return (_REV.unpack(at)[0] if at else -math.inf, key)

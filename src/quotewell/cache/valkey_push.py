@@ -1,24 +1,20 @@
 """Listens to what other processes announce, so that nobody has to ask whether anything has changed.
 
 Every write announces its revision. As long as the listening connection lives, nothing that was not announced
-can have changed since a revision that was asked for while it lived. It is only believed to live while the server
-answers on it; when it was cut, everything is asked for again, for what was announced meanwhile is lost.
+can have changed since a revision that was asked for while it lived. It is believed to live only while the
+server answers on it; when it was cut, the server is asked again, for what was announced meanwhile is lost.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import Any
 
 from quotewell.cache.valkey_scripts import CHANNEL
+from quotewell.cache.valkey_server import ValkeyServer
 from quotewell.errors import CacheError
 from quotewell.protocols import Clock
-
-if TYPE_CHECKING:
-    from valkey import Connection
-
-    from quotewell.cache.valkey_server import ValkeyServer
 
 __all__ = ["Push"]
 
@@ -42,6 +38,7 @@ class Push:
         self._server = server
         self._clock = clock
         self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
         self._begin_in_process()
 
     def listen(self) -> None:
@@ -85,7 +82,7 @@ class Push:
     def _begin_in_process(self) -> None:
         """Also after a fork: the thread that listens is the parent's."""
         self._process = os.getpid()
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self._connections = 0
         """How often a connection was made: what was learned on an earlier one counts for nothing."""
         self._subscribed = False
@@ -110,8 +107,8 @@ class Push:
                 self._subscribed = False
                 connection.disconnect()
 
-    def _follow(self, connection: Connection) -> float:
-        """Read until the connection is cut or the server is silent; returns what to wait before the next."""
+    def _follow(self, connection: Any) -> float:
+        """Read until the connection is cut or the server is silent; returns seconds until the next one."""
         connection.send_command("SUBSCRIBE", self._server.prefix + CHANNEL)
         asked = False
         while not self._closed.is_set():

@@ -12,12 +12,13 @@ All keys begin with a prefix, here `P`:
 - `P:log` invalidated and deleted keys by revision, for an hour; `P:when` the times of those revisions.
 
 A server that is short of memory may evict any of these keys. Nothing wrong comes of that: `meta` knows how
-many entries the others have, so that a loss is noticed; whole tables are invalidated and deleted by a number in
-`meta`, below which no record counts; and when `meta` itself is lost, so is everything.
+many entries the others have, so that a loss is noticed; whole tables are invalidated and deleted by a number
+in `meta`, below which no record counts; and when `meta` itself is lost, so is everything.
 
-The header: format of the body, length of the header, flags (1: invalidated, 2: has closes), then `fetched_at`,
-the revision of the last write or invalidation of the value and that of the failure as doubles, and the length of
-the failure. A later format may make it longer, and everybody keeps what is behind the part that they know.
+The header: format of the body, length of the header, flags (1: invalidated, 2: has closes), then
+`fetched_at`, the revision of the last write or invalidation of the value and that of the failure as doubles,
+and the length of the failure. A later format may make it longer; everybody keeps what is behind the part that
+they know.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ return redis.call('HGET', META, 'rev')
 PUT = (
     _TABLE
     + """
-local begun, latest, ttl, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local begun, latest = tonumber(ARGV[3]), tonumber(ARGV[4])
+local ttl, count = tonumber(ARGV[5]), tonumber(ARGV[6])
 local rev = advance()
 local all, withdrawn
 begun, all, withdrawn = withdrawal(begun, rev)
@@ -184,9 +186,9 @@ return {string.format('%.0f', rev), refused}
 )
 """Stores values.
 
-Arguments: prefix, table, `begun`, the instant up to which a stored value is not dated in the future, milliseconds
-until expiry (0: never), number of records; for each key, `fetched_at` (empty: none) and body; then symbol and series
-of closes (empty: remove). Returns the revision and the places of the refused.
+Arguments: prefix, table, `begun`, the instant up to which a stored value is not dated in the future,
+milliseconds until expiry (0: never), number of records; for each key, `fetched_at` (empty: none) and body;
+then symbol and series of closes (empty: remove). Returns the revision and the places of the refused.
 """
 
 FAIL = (
@@ -203,7 +205,8 @@ if not all then
     local row = alive(key, lowest)
     if not withdrawn(key) and (not row or row.rev <= begun) then
       local new = not row
-      row = row or {format = 1, length = BASE, flags = 0, fetched = -math.huge, rev = 0, extra = '', body = ''}
+      row = row or {format = 1, length = BASE, flags = 0, fetched = -math.huge, rev = 0,
+                    extra = '', body = ''}
       row.failed, row.failure = rev, failure
       if not new then
         redis.call('SET', record(key), packed(row), 'KEEPTTL')
@@ -220,7 +223,10 @@ finish(rev)
 return rev
 """
 )
-"""Remembers failures: prefix, table, `begun`, milliseconds until a record without a value expires, keys and failures."""
+"""Remembers failures.
+
+Arguments: prefix, table, `begun`, milliseconds until a record without a value expires, keys and failures.
+"""
 
 WITHDRAW = (
     _TABLE
@@ -312,7 +318,7 @@ count_index()
 return dropped
 """
 )
-"""Prunes: prefix, table, keys with the `fetched_at` that they had as the header has it (empty: they had expired)."""
+"""Prunes: prefix, table, keys with the `fetched_at` that they had, as in the header (empty: expired)."""
 
 CHANGES = (
     _COMMON

@@ -7,14 +7,11 @@ does not answer in time is not asked again, for the caller has waited long enoug
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from quotewell.cache.valkey_scripts import ADOPT
 from quotewell.errors import CacheError, UsageError
-
-if TYPE_CHECKING:
-    from valkey import Connection
 
 __all__ = ["ValkeyServer"]
 
@@ -26,11 +23,11 @@ _SCHEMES = {"redis": "valkey", "rediss": "valkeys"}
 class ValkeyServer:
     """A pool of connections, each of which has made sure that the server is the one that was there before.
 
-    A server that was restarted may have come back with older data. Whoever connects first after that says so in
-    the data itself, so that nobody's revision from before is believed any more.
+    A server that was restarted may have come back with older data. Whoever connects first after that says so
+    in the data itself, so that nobody's revision from before is believed any more.
 
     Args:
-        url: `valkey://` or `redis://` with `user:password@host:port/database`; with `s` at the scheme's end over
+        url: `valkey://user:password@host:port/database`, or `redis://`; with an `s` at the scheme's end over
             TLS, for which a query may name files: `?ssl_ca_certs=…&ssl_certfile=…&ssl_keyfile=…`.
         prefix: With what all keys begin.
         timeout: Seconds to wait for a connection, and for an answer.
@@ -58,7 +55,7 @@ class ValkeyServer:
         self._errors = (valkey.ValkeyError, OSError)
         url = parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)).geturl()
         try:
-            pool = valkey.ConnectionPool.from_url(
+            pool = valkey.ConnectionPool.from_url(  # type: ignore[no-untyped-call]
                 url,
                 socket_timeout=timeout,
                 socket_connect_timeout=timeout,
@@ -117,13 +114,13 @@ class ValkeyServer:
             known = self._scripts[script] = self.client.register_script(script)
         return self.call(lambda _: known(args=(self.prefix, *arguments)))
 
-    def connect(self) -> Connection:
+    def connect(self) -> Any:
         """A connection of one's own, outside of the pool.
 
         Raises:
             CacheError: The server cannot be reached.
         """
-        connection: Connection = self.client.connection_pool.make_connection()
+        connection = self.client.connection_pool.make_connection()
         try:
             connection.connect()
         except self._errors as error:
@@ -147,7 +144,7 @@ class ValkeyServer:
         self._closed = True
         self.client.connection_pool.disconnect()
 
-    def _greet(self, connection: Connection) -> None:
+    def _greet(self, connection: Any) -> None:
         """Log in, and see whether the server is still the one that was there before."""
         connection.on_connect()
         run = _run_id(_answer(connection, ("INFO", "server")))
@@ -155,7 +152,7 @@ class ValkeyServer:
             _answer(connection, ("EVAL", ADOPT, 0, self.prefix, run))
 
 
-def _answer(connection: Connection, command: Sequence[Any]) -> Any:
+def _answer(connection: Any, command: Sequence[Any]) -> Any:
     connection.send_command(*command)
     return connection.read_response()
 

@@ -1,8 +1,8 @@
 """The coordinator of processes on many hosts: a Valkey or Redis server (6.2 or later).
 
-The arithmetic of budgets is the one of all coordinators: a budget is read, the next one computed here, and stored
-if nobody else has stored another meanwhile; else all is done again, at the time that it is then. Of many that try
-at once one always succeeds. The hosts' clocks should agree to about a second, as their time service sees to.
+The arithmetic of budgets is the one of all coordinators: a budget is read, the next one computed here, and
+stored if nobody else has stored another meanwhile; else all is done again, at the time that it is then. Of
+many that try at once one always succeeds. The hosts' clocks should agree to about a second.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ if (redis.call('GET', name) or '') ~= ARGV[3] then return 0 end
 redis.call('SET', name, ARGV[4])
 return 1
 """
-"""Stores a budget in the place of another: provider, the other (empty: none), the new one. Returns 1 if it did."""
+"""Stores a budget in another's place: provider, the other (empty: none), the new one. Returns 1 if it did."""
 
 ADD_USAGE = """
 local name, now, half_life = ARGV[1] .. ':usage', tonumber(ARGV[2]), tonumber(ARGV[3])
