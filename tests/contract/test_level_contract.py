@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from quotewell.cache.codec import record_type, stored_fields
 from quotewell.cache.late_level import LateLevel
 from quotewell.cache.memory_level import MemoryLevel
+from quotewell.cache.spared_level import SparedLevel
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.errors import CacheError, UsageError
 from quotewell.protocols import Level
@@ -57,6 +58,9 @@ LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
     "sqlite": lambda folder, clock: SqliteLevel(folder / "cache.db", clock),
     "late, waiting": lambda _, clock: LateLevel(never, clock),
     "late, there": opened_late,
+    "spared": lambda folder, clock: SparedLevel(
+        lambda: MemoryLevel(clock), SqliteLevel(folder / "spare.db", clock), clock
+    ),
     "valkey": lambda _, clock: valkey_level(clock),
 }
 TABLES = [*FACETS, "result:mine"]

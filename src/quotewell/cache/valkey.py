@@ -75,8 +75,11 @@ class ValkeyLevel:
 
     def rev(self) -> int:
         """See `protocols.Level`."""
-        rev = self._server.call(lambda client: client.hget(self._key("meta"), "rev"))
-        return int(self._server.run(BEGIN) if rev is None else rev)
+        mark = self._push.mark()
+        stored = self._server.call(lambda client: client.hget(self._key("meta"), "rev"))
+        rev = int(self._server.run(BEGIN) if stored is None else stored)
+        self._push.learned(mark, rev)
+        return rev
 
     # ---------------------------------------------------------------------------------------- records
 
@@ -150,11 +153,10 @@ class ValkeyLevel:
         if self._asked:
             self._push.listen()  # not for a process that asks but once
         self._asked = True
-        mark = self._push.mark()
         now = self.rev()
         if now == rev or not rev:
-            self._push.learned(mark, now)
             return Changes(now, {} if rev else None)
+        mark = self._push.mark()
         current, rebuilt, everything, *found = self._server.run(CHANGES, rev)
         self._push.learned(mark, int(current))
         if everything:

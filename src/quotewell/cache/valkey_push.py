@@ -61,7 +61,7 @@ class Push:
     def learned(self, mark: int, rev: int) -> None:
         """Take note of a revision that the server has answered."""
         if mark:
-            self._learned = (mark, rev)
+            self._learned = max(self._learned, (mark, rev))
 
     def silent_since(self, rev: int) -> bool:
         """Whether it is known that nothing was written after `rev`."""
@@ -69,7 +69,7 @@ class Push:
         return (
             self._subscribed
             and mark == self._connections
-            and known <= rev
+            and known == rev
             and self._announced <= rev
             and self._process == os.getpid()
             and self._clock.monotonic() - self._heard < _BELIEVED

@@ -109,7 +109,7 @@ local function finish(rev)
   redis.call('PUBLISH', P .. ':changes', string.format('%.0f', rev))
 end
 
--- Whether all, or single keys, were withdrawn after a fetch began; a revision of another store counts as none.
+-- Whether all, or single keys, were withdrawn after a fetch began; another store's revision counts as none.
 local function withdrawal(begun, rev)
   if begun >= rev or begun < meta('born') then begun = 0 end
   local all = begun < meta('forgotten') or begun < meta('inv:' .. T) or begun < meta('gone:' .. T)
