@@ -17,7 +17,7 @@ import valkey
 
 from bench.crossing import crossings
 from bench.measure import Row, quotients, times
-from bench.sample import made_quotes, symbols
+from bench.sample import made_quotes, made_tickers, symbols
 from quotewell.cache.codec import encode
 from quotewell.cache.memory import MemoryCache
 from quotewell.cache.store import Store, TablePolicy
@@ -32,6 +32,7 @@ __all__ = ["in_memory", "shared"]
 
 _HEADER_SIZE = struct.calcsize(HEADER)
 _COUNT = 10_000
+_SIZES = (10_000, 100_000)
 _ROUNDS = 15
 _PATIENCE = 30.0
 
@@ -40,6 +41,7 @@ def shared(folder: Path) -> Iterator[Row]:
     """The rows about shared caches."""
     with valkey_server(folder) as port:
         yield from _valkey(port)
+        yield from _sizes(port)
         yield from crossings(folder, f"valkey://127.0.0.1:{port}/0")
 
 
@@ -111,6 +113,35 @@ def _valkey(port: int) -> Iterator[Row]:
         values=quotients(write_times, pipeline_times),
         note=_note(write_times, pipeline_times),
     )
+
+
+def _sizes(port: int) -> Iterator[Row]:
+    client = valkey.Valkey(port=port)
+    for count in _SIZES:
+        client.flushall()
+        level = ValkeyLevel(f"valkey://127.0.0.1:{port}/0", SystemClock(), timeout=_PATIENCE)
+        names = symbols(count)
+        for start in range(0, count, _COUNT):
+            for facet, records in made_tickers(names[start : start + _COUNT]).items():
+                level.put_many(facet, records, begun=level.rev())
+        level.close()
+        took = _bytes(client)
+        yield Row(
+            measure=f"Valkey: a ticker with quote, profile and beta, of {count:,}",
+            against="",
+            values=(took / count,),
+            unit=" bytes",
+            note=f"{took / 1e6:.1f} MB in all",
+        )
+    client.close()
+
+
+def _bytes(client: valkey.Valkey) -> int:
+    """What all keys take, each with its value."""
+    pipeline = client.pipeline(transaction=False)
+    for key in client.scan_iter(count=_COUNT):
+        pipeline.memory_usage(key, samples=0)
+    return sum(pipeline.execute())
 
 
 def _raw(client: valkey.Valkey, keys: list[str]) -> dict[str, Quote]:
