@@ -174,15 +174,17 @@ class Store:
 
     # ------------------------------------------------------------------------------------------ writing
 
-    def write(self, table: str, records: Sequence[Record], *, begun: int) -> None:
-        """Write values through: persistent level first, then memory."""
+    def write(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> None:
+        """Write values through: persistent level first, then memory; `closes` stay out of memory."""
         refused: set[str] = set()
         taken = False
         withdrawals = self._withdrawals
         if self._level_usable():
             try:
                 before = self.level.rev()
-                refused = self.level.put_many(table, records, begun=begun)
+                refused = self.level.put_many(table, records, begun=begun, closes=closes)
                 self._has_written = True
                 taken = True
                 self._follow_own_write(before)
@@ -195,16 +197,6 @@ class Store:
             self._unstored[table].difference_update(keys)
         accepted = {record.symbol: record for record in records if record.symbol not in refused}
         self._admit(table, accepted, withdrawals)
-
-    def write_closes(self, closes: Sequence[Closes]) -> None:
-        """Store series of daily closes; they stay out of memory."""
-        if self._level_usable():
-            try:
-                before = self.level.rev()
-                self.level.put_closes(closes)
-                self._follow_own_write(before)
-            except CacheError as error:
-                self._degrade(error)
 
     def write_failures(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
         """Remember failures beside the last good values."""
