@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quotewell.cache.codec import RESULT_PREFIX
 from quotewell.cache.postgres_closes import delete_closes, read_closes, write_closes
 from quotewell.cache.postgres_faults import open_pool
 from quotewell.cache.postgres_log import PostgresLog
+from quotewell.cache.postgres_push import PostgresPush
 from quotewell.cache.postgres_tables import Incoming, TableSql, failure_rows, scope_of, table_sql
 from quotewell.cache.postgres_text import escaped, unescaped
 from quotewell.freshness import FUTURE_TOLERANCE
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from quotewell.cache.postgres_connection import PostgresConnection
 
 __all__ = ["PostgresLevel"]
+
+T = TypeVar("T")
 
 
 class PostgresLevel:
@@ -48,6 +51,7 @@ class PostgresLevel:
         self._schema = schema
         self._pool = open_pool(url, schema, timeout=timeout)
         self._log = PostgresLog(schema, clock)
+        self._push = PostgresPush(self._pool, clock)
 
     def rev(self) -> int:
         """See `protocols.Level`."""
@@ -98,9 +102,9 @@ class PostgresLevel:
         if not records:
             return set()
         if not rows:
-            self._pool.write(lambda connection: self._log.next_write(connection, table, begun))
+            self._write(lambda connection: self._log.next_write(connection, table, begun))
             return keys
-        return self._pool.write(put, rows=len(rows) + sum(len(series.dates) for series in closes))
+        return self._write(put, rows=len(rows) + sum(len(series.dates) for series in closes))
 
     def fail_many(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
         """See `protocols.Level`."""
@@ -114,7 +118,7 @@ class PostgresLevel:
                 connection.execute(sql.fail, {**scope, **write, "begun": begun})
 
         if failures:
-            self._pool.write(fail, rows=len(rows))
+            self._write(fail, rows=len(rows))
 
     def invalidate_many(self, table: str, keys: Collection[str] | None) -> int:
         """See `protocols.Level`."""
@@ -140,8 +144,18 @@ class PostgresLevel:
         return self._withdraw(table, keys, delete, gone=True)
 
     def changes_since(self, rev: int) -> Changes:
-        """See `protocols.Level`; a deletion of a whole table is answered by `keys=None`."""
-        return self._pool.read(lambda connection: self._log.changes(connection, rev))
+        """See `protocols.Level`; a deletion of a whole table is answered by `keys=None`.
+
+        The server is not asked as long as it would have announced a change.
+        """
+        if self._push.silent_since(rev):
+            return Changes(rev, {})
+        mark = self._push.mark()
+        changes = self._pool.read(lambda connection: self._log.changes(connection, rev))
+        if changes.rebuilt:
+            self._push.replaced()
+        self._push.learned(mark, changes.rev)
+        return changes
 
     # ------------------------------------------------------------------------------------------ closes
 
@@ -190,7 +204,14 @@ class PostgresLevel:
 
     def close(self) -> None:
         """See `protocols.Level`; afterwards every other method raises `CacheError`."""
+        self._push.close()
         self._pool.close()
+
+    def _write(self, operation: Callable[[PostgresConnection], T], *, rows: int = 0) -> T:
+        try:
+            return self._pool.write(operation, rows=rows)
+        finally:
+            self._push.wrote()
 
     def _table(self, table: str) -> tuple[TableSql, Mapping[str, str]]:
         return table_sql(self._schema, table), scope_of(table)
@@ -203,7 +224,7 @@ class PostgresLevel:
             parameters = self._log.withdraw(connection, table, distinct, gone=gone)
             return int(apply(connection, parameters))
 
-        return 0 if distinct == [] else self._pool.write(withdraw, rows=len(distinct or ()))
+        return 0 if distinct == [] else self._write(withdraw, rows=len(distinct or ()))
 
     def _counts(self, connection: PostgresConnection) -> dict[str, int]:
         """Records by table, where there are any."""

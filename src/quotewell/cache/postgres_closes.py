@@ -1,4 +1,4 @@
-"""Daily bars and corporate actions in PostgreSQL: a row a series, which the views `bar` and `event` spread."""
+"""Daily bars and corporate actions in PostgreSQL: a row a series, which the views `bar` and `event` list."""
 
 # ruff: noqa: S608  the statements are made of a checked schema name
 

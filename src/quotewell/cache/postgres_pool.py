@@ -122,13 +122,19 @@ class PostgresPool:
         return self._run(once, rows=0)
 
     def connect(self) -> PostgresConnection:
-        """A connection of the caller's own, to a schema that is ready.
+        """A connection of the caller's own.
 
         Raises:
             CacheError: The server cannot be used.
         """
-        try:
+        with self.translating():
             return self._connect(time.monotonic() + self._timeout)
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Turns what psycopg raises into `CacheError`."""
+        try:
+            yield
         except _UNUSABLE as error:
             raise cache_error(self.place, error, secret=self._secret) from error
 
