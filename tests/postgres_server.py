@@ -104,10 +104,11 @@ class PostgresServer:
             return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
-    def execute(self, sql: str, *parameters: object, database: str = "postgres") -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, *, schema: str = "public") -> list[tuple[Any, ...]]:
         """Run a statement as a person would."""
-        with psycopg.connect(self.url(database=database), autocommit=True) as connection:
-            cursor = connection.execute(sql, parameters or None)
+        options = f"-c search_path={schema}"
+        with psycopg.connect(self.url(), autocommit=True, options=options) as connection:
+            cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
     def cut_connections(self) -> None:
