@@ -17,6 +17,7 @@ from quotewell.coordination.standby import StandbyCoordinator
 from quotewell.errors import CacheError
 from quotewell.protocols import Coordinator, Lane, Limit
 from quotewell.testing import ManualClock
+from valkey_servers import valkey_coordinator
 
 NOON = 20_000 * 86_400.0 + 43_200.0
 DAY = 86_400.0
@@ -43,6 +44,7 @@ COORDINATORS: dict[str, Callable[[Path, ManualClock], Coordinator]] = {
     "standby": lambda folder, clock: StandbyCoordinator(
         lambda: SqliteCoordinator(folder / "state.db", clock), clock
     ),
+    "valkey": lambda _, clock: valkey_coordinator(clock),
     "standby, alone": lambda _, clock: alone(clock),
 }
 

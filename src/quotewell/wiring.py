@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,12 @@ def connect(
     """
     own = clock is not None or providers is not None or stores is not None
     clock = SystemClock() if clock is None else clock
-    level, coordinator = _stores(settings, clock) if stores is None else stores
+
+    def kept(table: str) -> float:
+        policy = store.policies.get(table)
+        return math.inf if policy is None else policy.lifetime.on_error
+
+    level, coordinator = _stores(settings, clock, kept) if stores is None else stores
     table = lifetimes(settings.lifetimes)
     policies: dict[str, TablePolicy] = {facet: TablePolicy(lifetime) for facet, lifetime in table.items()}
     policies["risk"] = _RiskPolicy(table["risk"], settings)
@@ -121,15 +127,19 @@ class _RiskPolicy(TablePolicy):
         return record.benchmark == self._benchmark and (not self._stated or record.method != "ols_daily")
 
 
-def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
+def _stores(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> tuple[Level, Coordinator]:
     url = settings.cache_url
-    if url == "memory://":
+    if url is None:
+        return _on_disk(settings.cache_folder, clock)
+    # The rest may hold a password, and so may a text without a scheme.
+    scheme = url.partition("://")[0] if "://" in url else ""
+    if scheme == "memory":
         return _in_memory(clock)
-    if url is not None:
-        # The rest may hold a password, and so may a text without a scheme.
-        scheme = url.partition("://")[0] if "://" in url else ""
-        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint="memory:// or leave it unset")
-    return _on_disk(settings.cache_folder, clock)
+    opening = _SHARED.get(scheme)
+    if opening is None:
+        hint = "valkey://, postgresql://, memory:// or leave it unset"
+        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint=hint)
+    return _shared(settings, clock, *opening(settings, clock, kept))
 
 
 def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
@@ -140,25 +150,10 @@ def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
 
 
 def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
-    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
-    from quotewell.coordination.sqlite import SqliteCoordinator  # noqa: PLC0415  likewise
+    from quotewell.coordination.sqlite import SqliteCoordinator  # noqa: PLC0415  not needed by `memory://`
     from quotewell.coordination.standby import StandbyCoordinator  # noqa: PLC0415  likewise
 
-    def reopened() -> Level:
-        # A look-up that finds the file still locked must not wait long for it.
-        SqliteLevel(folder / "cache.db", clock, timeout=_QUICK).close()
-        return SqliteLevel(folder / "cache.db", clock)
-
-    told = False
-    try:
-        level: Level = SqliteLevel(folder / "cache.db", clock)
-    except CacheError as error:
-        from quotewell.cache.late_level import LateLevel  # noqa: PLC0415  only then
-
-        told = True
-        text = f"{error}; this process keeps its values in memory alone until it can be used"
-        warnings.warn(text, CacheDegradedWarning, stacklevel=5)
-        level = LateLevel(reopened, clock)
+    level, told = _file(folder / "cache.db", clock)
     coordinator = StandbyCoordinator(lambda: SqliteCoordinator(folder / "state.db", clock), clock)
     if coordinator.first_error is not None:
         if not told:
@@ -166,6 +161,80 @@ def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
             warnings.warn(f"{text} be used", CacheDegradedWarning, stacklevel=5)
         coordinator.told = True
     return level, coordinator
+
+
+def _file(path: Path, clock: Clock) -> tuple[Level, bool]:
+    """The level in a SQLite file, and whether it had to be said that memory stands in for it."""
+    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+
+    def reopened() -> Level:
+        # A look-up that finds the file still locked must not wait long for it.
+        SqliteLevel(path, clock, timeout=_QUICK).close()
+        return SqliteLevel(path, clock)
+
+    try:
+        return SqliteLevel(path, clock), False
+    except CacheError as error:
+        from quotewell.cache.late_level import LateLevel  # noqa: PLC0415  only then
+
+        text = f"{error}; this process keeps its values in memory alone until it can be used"
+        warnings.warn(text, CacheDegradedWarning, stacklevel=6)
+        return LateLevel(reopened, clock), True
+
+
+_Opening = tuple[Callable[[], Level], Callable[[], Coordinator]]
+"""How to open a shared level and its coordinator; both raise `CacheError`."""
+
+
+def _shared(
+    settings: Settings,
+    clock: Clock,
+    open_level: Callable[[], Level],
+    open_coordinator: Callable[[], Coordinator],
+) -> tuple[Level, Coordinator]:
+    from quotewell.cache.spared_level import SparedLevel  # noqa: PLC0415  only where a cache is shared
+    from quotewell.coordination.standby import StandbyCoordinator  # noqa: PLC0415  not needed by `memory://`
+
+    spare, _ = _file(settings.cache_folder / "spare.db", clock)
+    level = SparedLevel(open_level, spare, clock)
+    coordinator = StandbyCoordinator(open_coordinator, clock)
+    error = level.first_error or coordinator.first_error
+    if error is not None:
+        text = (
+            f"{error}; this process goes on with what it has in memory and in {spare.name}, until it is back"
+        )
+        warnings.warn(text, CacheDegradedWarning, stacklevel=5)
+        level.told = coordinator.told = True
+    return level, coordinator
+
+
+def _valkey(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
+    from quotewell.cache.valkey import ValkeyLevel  # noqa: PLC0415  an extra
+    from quotewell.coordination.valkey import ValkeyCoordinator  # noqa: PLC0415  likewise
+
+    url, prefix, timeout = settings.shared_url(), settings.cache_prefix, settings.cache_timeout
+    return (
+        lambda: ValkeyLevel(url, clock, prefix=prefix, timeout=timeout, kept=kept),
+        lambda: ValkeyCoordinator(url, clock, prefix=prefix, timeout=timeout),
+    )
+
+
+def _postgres(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
+    from quotewell.cache.postgres import PostgresLevel  # noqa: PLC0415  an extra
+    from quotewell.coordination.postgres import PostgresCoordinator  # noqa: PLC0415  likewise
+
+    del kept  # its rows are pruned
+    url, schema, timeout = settings.shared_url(), settings.cache_schema, settings.cache_timeout
+    return (
+        lambda: PostgresLevel(url, clock, schema=schema, timeout=timeout),
+        lambda: PostgresCoordinator(url, clock, schema=schema, timeout=timeout),
+    )
+
+
+_SHARED: Mapping[str, Callable[[Settings, Clock, Callable[[str], float]], _Opening]] = {
+    **dict.fromkeys(("valkey", "valkeys", "redis", "rediss"), _valkey),
+    **dict.fromkeys(("postgresql", "postgres"), _postgres),
+}
 
 
 def _provider_makers(

@@ -20,6 +20,7 @@ from quotewell.cache.codec import record_type, stored_fields
 from quotewell.cache.late_level import LateLevel
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.spared_level import SparedLevel
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.errors import CacheError, UsageError
 from quotewell.protocols import Level
@@ -39,6 +40,7 @@ from quotewell.records import (
     Split,
 )
 from quotewell.testing import ManualClock
+from valkey_servers import valkey_level
 
 
 def never() -> Level:
@@ -59,6 +61,10 @@ LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
     "postgres": lambda _, clock: PostgresLevel(shared_server().url(), clock, schema=fresh_schema()),
     "late, waiting": lambda _, clock: LateLevel(never, clock),
     "late, there": opened_late,
+    "spared": lambda folder, clock: SparedLevel(
+        lambda: MemoryLevel(clock), SqliteLevel(folder / "spare.db", clock), clock
+    ),
+    "valkey": lambda _, clock: valkey_level(clock),
 }
 TABLES = [*FACETS, "result:mine"]
 HOUR = 3600.0

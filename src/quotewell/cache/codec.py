@@ -2,8 +2,8 @@
 
 What is stored of a record are its fields but for the bookkeeping of the memory level. As a row, the failure
 is flattened into columns of its own (`failure_kind`, `failure_reason` …), so that a person can query them,
-and dividend events are one column of JSON. As msgpack, a record is a map of the fields that are not None, so
-that an older and a newer version can share a server.
+and dividend events are one column of JSON. As msgpack, the values are a map of the fields that are not None,
+so that an older and a newer version can share a server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
     "RowReader",
     "RowWriter",
     "bare",
-    "decode",
+    "decoder",
     "encode",
     "failure_row",
     "read_with_state",
@@ -109,31 +109,26 @@ def bare(record: Record) -> Record:
 
 
 def encode(record: Record) -> bytes:
-    """One record as msgpack; `Result.blob` goes along as it is."""
-    names = stored_fields(type(record))
-    values = _getter(type(record))(record)
+    """The values of a record as msgpack, a map; failure and soft invalidation are the level's to keep."""
+    kind = type(record)
+    values = _getter(kind)(record)
     return msgspec.msgpack.encode(
-        {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        {name: value for name, value in zip(value_columns(kind), values, strict=True) if value is not None}
     )
 
 
-def decode(table: str, blob: bytes) -> Record | None:
-    """The record that `encode` made `blob` of; None, a miss, when it is not one of `table`."""
-    try:
-        record = _decoder(record_type(table)).decode(blob)
-    except msgspec.DecodeError:
-        return None
-    return bare(record)
+@functools.cache
+def decoder(kind: type[Record]) -> Callable[[bytes], Record]:
+    """What makes a record of what `encode` made; raises `msgspec.DecodeError` when it was not one of `kind`.
+
+    Fields that are not known, of a later version, are passed over.
+    """
+    return msgspec.msgpack.Decoder(kind).decode
 
 
 @functools.cache
 def _getter(kind: type[Record]) -> Callable[[Record], tuple[Any, ...]]:
-    return attrgetter(*stored_fields(kind))
-
-
-@functools.cache
-def _decoder(kind: type[Record]) -> msgspec.msgpack.Decoder[Record]:
-    return msgspec.msgpack.Decoder(kind)
+    return attrgetter(*value_columns(kind))
 
 
 # --------------------------------------------------------------------------------------------------- rows

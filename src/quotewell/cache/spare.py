@@ -1,0 +1,188 @@
+"""What stands behind a shared level: a spare that is written behind, and what could not be sent.
+
+The spare holds what this machine has read and written lately. It is brought up to date by a thread that lives
+only while there is something to write, so that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
+
+from quotewell.errors import CacheDegradedWarning, CacheError
+from quotewell.protocols import Changes, Level
+from quotewell.records import Closes, Record
+
+__all__ = ["Spare", "Unsent"]
+
+T = TypeVar("T")
+
+_MOST_UNSENT = 10_000
+"""Records that are kept for the shared level; older ones are left to the next fetch."""
+_BATCH = 500
+_MOST_WAITING = 1_000
+"""Bulk writes that may wait for the spare; more are dropped, for it is only a spare."""
+
+
+class Spare:
+    """A level that follows another one.
+
+    Args:
+        level: The spare.
+    """
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+        self._changed: dict[str, set[str]] = {}
+        """Keys that others have changed in the shared level, and that nobody here has read since."""
+        self._warned = False
+        self._writing = False
+        self._begin_in_process()
+
+    @property
+    def name(self) -> str:
+        """The name of the spare itself."""
+        return self._level.name
+
+    def ask(self, use: Callable[[Level], T]) -> T:
+        """What the spare answers when everything that waits for it is written."""
+        self._settle()
+        return use(self._level)
+
+    def later(self, write: Callable[[Level], object]) -> None:
+        """Let `write` change the spare, in its turn, behind the caller's back."""
+        if self._process != os.getpid():
+            self._begin_in_process()
+        with self._lock:
+            if len(self._waiting) >= _MOST_WAITING:
+                return
+            self._waiting.append(write)
+            if self._writing:
+                return
+            self._writing = True
+        thread = threading.Thread(target=self._write, name="quotewell-spare", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no room for another thread
+            self._write()
+
+    def put(self, table: str, records: Sequence[Record], closes: Sequence[Closes]) -> None:
+        """Take over values that the shared level has taken."""
+        if records:
+            self.later(lambda level: level.put_many(table, records, begun=level.rev(), closes=closes))
+
+    def copy(self, table: str, keys: Collection[str], records: Mapping[str, Record]) -> None:
+        """Take over what the shared level has answered for `keys`."""
+        changed = self._changed.get(table)
+        gone = [key for key in keys if key in changed and key not in records] if changed else []
+        if gone:
+            self.later(lambda level: level.delete_many(table, gone))
+        if changed:
+            changed.difference_update(keys)
+        good = [
+            record
+            for record in records.values()
+            if record.fetched_at is not None and not record.invalidated and table != "history"
+        ]
+        self.put(table, good, ())
+
+    def follow(self, changes: Changes) -> None:
+        """Distrust what others have changed; forget all when that cannot be told."""
+        if changes.rebuilt or changes.keys is None:
+            forget = not changes.rebuilt
+            self.later(lambda level: _distrust(level, forget=forget))
+            return
+        for table, keys in changes.keys.items():
+            self._changed.setdefault(table, set()).update(keys)
+            self.later(lambda level, table=table, keys=keys: level.invalidate_many(table, keys))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Write what waits, and close the spare."""
+        self._settle()
+        self._level.close()
+
+    def _begin_in_process(self) -> None:
+        """Also after a fork: what the parent has to write is the parent's."""
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._applying = threading.Lock()
+        self._waiting: deque[Callable[[Level], object]] = deque()
+        self._writing = False
+
+    def _settle(self) -> None:
+        if self._process != os.getpid():
+            self._begin_in_process()
+        while self._next():
+            pass
+
+    def _write(self) -> None:
+        while True:
+            if not self._next():
+                with self._lock:
+                    if not self._waiting:
+                        self._writing = False
+                        return
+
+    def _next(self) -> bool:
+        """Make the first write that waits; False when there is none."""
+        with self._applying:
+            try:
+                write = self._waiting.popleft()
+            except IndexError:
+                return False
+            try:
+                write(self._level)
+            except CacheError as error:
+                if not self._warned:
+                    self._warned = True
+                    warnings.warn(f"{error}; the spare cache is behind", CacheDegradedWarning, stacklevel=2)
+            return True
+
+
+class Unsent:
+    """Values that the shared level could not be sent, bounded; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[tuple[str, str], tuple[Record, int, Closes | None]] = {}
+
+    def add(self, table: str, records: Collection[Record], begun: int, closes: Collection[Closes]) -> None:
+        """Remember values, the newest of each key, with the revision at which their fetch began."""
+        series = {one.symbol: one for one in closes}
+        with self._lock:
+            for record in records:
+                self._values.pop((table, record.symbol), None)
+                self._values[table, record.symbol] = (record, begun, series.get(record.symbol))
+            for key in list(self._values)[: max(len(self._values) - _MOST_UNSENT, 0)]:
+                del self._values[key]
+
+    def send(self, shared: Level) -> None:
+        """Store what is remembered, and forget it.
+
+        Raises:
+            CacheError: The level is out of order again; what is left is kept.
+        """
+        with self._lock:
+            groups: dict[tuple[str, int], list[str]] = {}
+            for (table, key), (_, begun, _) in self._values.items():
+                groups.setdefault((table, begun), []).append(key)
+            for (table, begun), keys in groups.items():
+                for start in range(0, len(keys), _BATCH):
+                    batch = [(table, key) for key in keys[start : start + _BATCH]]
+                    values = [self._values[name] for name in batch]
+                    closes = [series for _, _, series in values if series is not None]
+                    shared.put_many(table, [record for record, _, _ in values], begun=begun, closes=closes)
+                    for name in batch:
+                        del self._values[name]
+
+
+def _distrust(level: Level, *, forget: bool) -> None:
+    for table in level.stats().records:
+        if forget:
+            level.delete_many(table, None)
+        else:
+            level.invalidate_many(table, None)
