@@ -111,8 +111,8 @@ class PostgresServer:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
-    def cut_connections(self) -> None:
-        """End all connections but the one that asks for it."""
+    def cut(self) -> None:
+        """Cut all connections to it."""
         self.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
 
     def kill(self) -> None:
@@ -122,18 +122,18 @@ class PostgresServer:
             _signal(pid, signal.SIGKILL)
         _await_end(processes)
 
-    def freeze(self) -> None:
-        """Stop all its processes: they neither answer nor go away."""
+    def suspend(self) -> None:
+        """Let it answer nothing, and keep its connections."""
         for pid in self._processes():
             _signal(pid, signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """Let them go on."""
+    def resume(self) -> None:
+        """Let it go on."""
         for pid in self._processes():
             _signal(pid, signal.SIGCONT)
 
-    def stop(self) -> None:
-        """End it in order."""
+    def close(self) -> None:
+        """End it, in whatever state it is."""
         if not (self.data / "postmaster.pid").exists():
             return
         processes = self._processes()
@@ -164,7 +164,7 @@ def postgres_server(
         try:
             yield server
         finally:
-            server.stop()
+            server.close()
     finally:
         shutil.rmtree(folder)
 

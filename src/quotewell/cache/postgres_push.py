@@ -157,7 +157,8 @@ class PostgresPush:
         self._connections += 1
         self._listening = self._connections
         low = connection.pgconn
-        selector.register(low.socket, selectors.EVENT_READ)
+        number = low.socket  # which a lost connection no longer tells
+        selector.register(number, selectors.EVENT_READ)
         try:
             while not self._closed:
                 selector.select()
@@ -166,4 +167,4 @@ class PostgresPush:
                 while (notice := low.notifies()) is not None:
                     self._announced = max(self._announced, int(notice.extra))
         finally:
-            selector.unregister(low.socket)
+            selector.unregister(number)
