@@ -232,6 +232,8 @@ WITHDRAW = (
     _TABLE
     + """
 local gone, whole, now = ARGV[3] == 'gone', ARGV[4] == 'whole', tonumber(ARGV[5])
+-- A full server refuses a script whose first write takes memory; but to forget must be possible even then.
+redis.call('DEL', P .. ':nothing')
 local rev = advance()
 
 local last = 0
@@ -339,7 +341,9 @@ for i = 1, #fields, 2 do
     local invalidated = meta('inv:' .. name) > rev
     if meta('gone:' .. name) > rev or (rebuilt and invalidated) then return {head[1], head[2], 1} end
     if not rebuilt then
-      if lost or meta('lost:' .. name) > rev then return {head[1], head[2], 1} end
+      -- What an index that was lost had in it cannot be told any more.
+      local since = meta('lost:' .. name)
+      if lost or since > rev or (invalidated and since > 0) then return {head[1], head[2], 1} end
       local keys
       if invalidated then
         keys = redis.call('ZRANGE', index(name), 0, -1)
