@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ import psycopg
 
 from child_process import NOBODY
 
+LONGEST_WAIT = 30.0
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _QUICK = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "32MB"}
 """A server that is thrown away needs no safety."""
@@ -64,6 +66,7 @@ class PostgresServer:
         self._settings |= {"unix_socket_directories": str(folder), "port": str(self.port)}
         self._settings["listen_addresses"] = "127.0.0.1" if loopback else ""
         self._loopback = loopback
+        self._process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._as = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
@@ -81,22 +84,24 @@ class PostgresServer:
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
+        """Start it, where it was before, and wait until it answers."""
+        options = [f"--{name}={value}" for name, value in self._settings.items()]
         log = self.folder / "log"
-        # pg_ctl's own output goes to a file as well: the server inherits it, and a pipe would never end.
-        with (self.folder / "pg_ctl").open("wb") as output:
-            where = (f"--pgdata={self.data}", f"--log={log}", f"--options={options}")
-            done = subprocess.run(
-                [self._programs / "pg_ctl", "--wait", *where, "start"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, cwd="/", **self._as,
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self.data, *options],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", **self._as,
             )  # fmt: skip
-        assert done.returncode == 0, log.read_text()
-
-    @property
-    def pid(self) -> int:
-        """The first process of the server."""
-        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        never = threading.Event()
+        for _ in range(int(LONGEST_WAIT / 0.02)):
+            try:
+                psycopg.connect(self.url()).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, log.read_text()
+                never.wait(0.02)
+            else:
+                return
+        raise AssertionError(log.read_text())
 
     def url(self, *, user: str = "postgres", database: str = "postgres") -> str:
         """What `PostgresLevel` takes."""
@@ -116,11 +121,14 @@ class PostgresServer:
         self.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
 
     def kill(self) -> None:
-        """End it as a power cut would, and wait until it is gone."""
+        """End all its processes as `kill -9` does."""
         processes = self._processes()
         for pid in processes:
             _signal(pid, signal.SIGKILL)
-        _await_end(processes)
+        for pid in processes:
+            _await_end(pid)
+        if self._process is not None:
+            self._process.wait(LONGEST_WAIT)
 
     def suspend(self) -> None:
         """Let it answer nothing, and keep its connections."""
@@ -134,22 +142,15 @@ class PostgresServer:
 
     def close(self) -> None:
         """End it, in whatever state it is."""
-        if not (self.data / "postmaster.pid").exists():
-            return
-        processes = self._processes()
-        for pid in processes:
-            _signal(pid, signal.SIGCONT)
-        if processes:
-            _signal(processes[0], signal.SIGINT)
-            _await_end(processes)
+        self.kill()
 
     def _processes(self) -> list[int]:
-        parent = self.pid
-        try:
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        except FileNotFoundError:
+        """The first of them comes first: it would start others."""
+        if self._process is None or self._process.poll() is not None:
             return []
-        return [parent, *map(int, children)]
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
 
 
 @contextmanager
@@ -182,17 +183,14 @@ def _signal(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _await_end(processes: list[int]) -> None:
-    """Wait for processes that are not our children."""
-    for pid in processes:
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        try:
-            assert select.select([handle], [], [], 30.0)[0], f"process {pid} does not end"
-        finally:
-            os.close(handle)
+def _await_end(pid: int) -> None:
+    """Wait for a process that need not be our child; its memory may be in use until it is gone."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    with os.fdopen(handle):
+        assert select.select([handle], [], [], LONGEST_WAIT)[0], f"process {pid} does not end"
 
 
 @functools.cache

@@ -38,6 +38,7 @@ __all__ = ["ADDED", "STEPS", "checked_name", "prepare"]
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _LOCK = 0x51574331
 """Of who makes or changes a schema: any number that no other program takes for the same."""
+_MAKING_SECONDS = 10
 _KEY = 'text collate "C"'
 _PROVENANCE = "rev bigint not null, format integer not null, source text, as_of float8, fetched_at float8"
 _STATE = """
@@ -155,7 +156,10 @@ def prepare(connection: PostgresConnection, schema: str) -> None:
     """
     if _version(connection, schema) >= len(STEPS):
         return
+    # That is done once, and takes longer than anything else.
+    connection.deadline += _MAKING_SECONDS
     connection.execute("begin")
+    connection.execute(f"set local lock_timeout = '{_MAKING_SECONDS}s'")
     connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
     # Asked again: another process may have been faster.
     version = _version(connection, schema)
