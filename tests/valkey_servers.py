@@ -46,7 +46,7 @@ class PrivateServer:
         for name, value in options:
             self._command += [f"--{name}", *value.split()]
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port() if port is None else port
+        self.port = free_port() if port is None else port
         self._plain = port is None
         self.url = f"valkey://127.0.0.1:{self.port}/0"
         self.start()
@@ -126,7 +126,7 @@ def _binary(program: str) -> str:
     return str(binary)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -145,6 +145,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
         where = f"{at}{name}" if port is None else f"{at}{name}:{port}"
         return parts._replace(netloc=where).geturl()
 
+    @property
+    def cache_place(self) -> str:
+        """Where the values that all processes share are, without user and password; to be shown."""
+        url = self.cache_url
+        if url is None:
+            return str(self.cache_folder)
+        if url == "memory://":
+            return url
+        from urllib.parse import urlsplit  # noqa: PLC0415  only where a cache is shared
+
+        parts = urlsplit(self.shared_url())
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
     def _password_from_file(self) -> str | None:
         if self.cache_password_file is None:
             return None

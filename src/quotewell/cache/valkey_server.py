@@ -53,10 +53,11 @@ class ValkeyServer:
         self._closed = False
         self._broken = (valkey.ConnectionError,)
         self._errors = (valkey.ValkeyError, OSError)
-        url = parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)).geturl()
+        scheme = _SCHEMES.get(parts.scheme, parts.scheme)
         try:
             pool = valkey.ConnectionPool.from_url(  # type: ignore[no-untyped-call]
-                url,
+                parts._replace(scheme=scheme).geturl(),
+                **({"ssl_check_hostname": True} if scheme == "valkeys" else {}),
                 socket_timeout=timeout,
                 socket_connect_timeout=timeout,
                 socket_keepalive=True,
