@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from child_process import in_child
 from engine_parts import Errand, wait_until
@@ -198,9 +200,9 @@ def test_the_columns_are_the_stored_fields(
 # ----------------------------------------------------------------------------------------------- texts
 
 
-@pytest.mark.parametrize("text", ["", "A", "\0", "\x10", "\x100", "a\0b\x10", "\x10\x10\0", "\x10\n"])
-def test_texts_with_nul_come_back(text: str) -> None:
-    assert "\0" not in escaped(text)
+@given(text=st.text(alphabet="A0ds\n\0\x10\x1f"))
+def test_texts_with_nul_and_separators_come_back(text: str) -> None:
+    assert not {"\0", "\x1f"} & set(escaped(text))
     assert unescaped(escaped(text)) == text
 
 
@@ -210,6 +212,15 @@ def test_ordinary_texts_are_stored_as_they_are() -> None:
         assert unescaped(text) is text
     assert escaped(1.5) == 1.5
     assert unescaped(None) is None
+
+
+def test_keys_are_told_apart_whatever_is_in_them(level: PostgresLevel) -> None:
+    keys = ["", "A", "A\x1fB", "B", "\x1f", "\x10", "'", "\\", "{A}", "ß"]
+    put(level, *[quote(key, last=float(number)) for number, key in enumerate(keys)])
+    for number, key in enumerate(keys):
+        assert level.get_many("quote", [key]) == {key: quote(key, last=float(number))}
+    assert level.get_many("quote", keys).keys() == set(keys)
+    assert level.get_many("quote", ["A", "C"]).keys() == {"A"}
 
 
 def test_keys_names_and_reasons_may_hold_nul(level: PostgresLevel) -> None:

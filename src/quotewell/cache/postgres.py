@@ -13,7 +13,7 @@ from quotewell.cache.postgres_faults import open_pool
 from quotewell.cache.postgres_log import PostgresLog
 from quotewell.cache.postgres_push import PostgresPush
 from quotewell.cache.postgres_tables import Incoming, TableSql, failure_rows, scope_of, table_sql
-from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.cache.postgres_text import escaped, joined, unescaped, wanted_keys
 from quotewell.freshness import FUTURE_TOLERANCE
 from quotewell.protocols import Changes, Clock, LevelStats
 from quotewell.records import FACETS, Closes, Failure, Record
@@ -62,10 +62,10 @@ class PostgresLevel:
     def get_many(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """See `protocols.Level`."""
         sql, scope = self._table(table)
-        wanted = {escaped(key): key for key in keys}
+        wanted = wanted_keys(keys)
         if not wanted:
             return {}
-        parameters = {**scope, "keys": list(wanted)}
+        parameters = {**scope, "keys": joined(wanted)}
         rows = self._pool.read(
             lambda connection: connection.execute(sql.read, parameters, prepare=True, binary=True).fetchall()
         )

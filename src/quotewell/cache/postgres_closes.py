@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.cache.postgres_text import escaped, unescaped, wanted_keys
 from quotewell.records import Closes, DividendEvent, Split
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _DIVIDENDS = msgspec.json.Decoder(tuple[DividendEvent, ...])
 
 def read_closes(connection: PostgresConnection, schema: str, symbols: Collection[str]) -> dict[str, Closes]:
     """The stored series of `symbols`; those without any are left out."""
-    wanted = {escaped(symbol): symbol for symbol in symbols}
+    wanted = wanted_keys(symbols)
     columns = "symbol, source, dates, closes, splits, dividends"
     sql = f"select {columns} from {schema}.closes where symbol = any(%s)"
     rows = connection.execute(sql, (list(wanted),), binary=True).fetchall()

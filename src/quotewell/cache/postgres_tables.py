@@ -26,7 +26,7 @@ from quotewell.cache.codec import (
     value_columns,
 )
 from quotewell.cache.postgres_schema import ADDED, STEPS
-from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.cache.postgres_text import SEPARATOR, escaped, unescaped
 from quotewell.records import Failure, Record, Result
 
 __all__ = ["Incoming", "TableSql", "failure_rows", "scope_of", "table_sql"]
@@ -70,7 +70,7 @@ class TableSql(NamedTuple):
 
     kind: type[Record]
     read: str
-    """The values of `keys`, and in one more column the state of those that have any."""
+    """The values of `keys` (`joined`), and in one more column the state of those that have any."""
     read_row: RowReader
     write_row: RowWriter
     list_keys: str
@@ -148,7 +148,7 @@ def _table_sql(schema: str, kind: type[Record], name: str) -> TableSql:
         kind=kind,
         read=f"""
             select {columns}, case when invalidated or failure_rev is not null then array[{state}] end
-            from {table} where {some}
+            from {table} where {scope}{key} = any(string_to_array(%(keys)s, '{SEPARATOR}'))
         """,
         read_row=row_reader(kind, text=unescaped, note=_set_state),
         write_row=row_writer(kind, text=escaped),

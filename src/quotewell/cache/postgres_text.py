@@ -1,21 +1,28 @@
-"""Texts with the character NUL, which PostgreSQL cannot store, and back.
+"""Texts with characters that cannot be stored or sent as they are, and back.
 
-NUL becomes DLE (data link escape) and `0`, DLE becomes twice itself; every other text stays what it is. Keys
-of users' own functions and what a broken provider sends may have either.
+PostgreSQL stores no NUL, and lists of keys are sent as one text with a separator between them: psycopg would
+take longer over a list than the server over the rest. DLE (data link escape) and a letter stand for either,
+and for DLE itself; every other text stays what it is. Keys of users' own functions and what a broken provider
+sends may have any of them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from typing import TypeVar, overload
 
-__all__ = ["escaped", "unescaped"]
+__all__ = ["SEPARATOR", "escaped", "joined", "unescaped", "wanted_keys"]
 
 T = TypeVar("T")
 
-_NUL = "\0"
+SEPARATOR = "\x1f"
+"""Between keys: the unit separator of ASCII."""
 _DLE = "\x10"
-_ESCAPES = re.compile(f"{_DLE}(.)", re.DOTALL)
+_LETTERS = {_DLE: "d", "\0": "0", SEPARATOR: "s"}
+_SPECIAL = re.compile("[\x10\0\x1f]")
+_ESCAPES = re.compile(f"{_DLE}([d0s])")
+_MEANT = {letter: character for character, letter in _LETTERS.items()}
 
 
 @overload
@@ -24,9 +31,9 @@ def escaped(value: str) -> str: ...
 def escaped(value: T) -> T: ...
 def escaped(value: object) -> object:
     """`value`, if it is a text, as it can be stored."""
-    if not isinstance(value, str) or (_NUL not in value and _DLE not in value):
+    if not isinstance(value, str) or _SPECIAL.search(value) is None:
         return value
-    return value.replace(_DLE, _DLE * 2).replace(_NUL, f"{_DLE}0")
+    return _SPECIAL.sub(lambda match: _DLE + _LETTERS[match[0]], value)
 
 
 @overload
@@ -37,4 +44,16 @@ def unescaped(value: object) -> object:
     """What `escaped` made `value` of."""
     if not isinstance(value, str) or _DLE not in value:
         return value
-    return _ESCAPES.sub(lambda match: _NUL if match[1] == "0" else match[1], value)
+    return _ESCAPES.sub(lambda match: _MEANT[match[1]], value)
+
+
+def wanted_keys(keys: Collection[str]) -> dict[str, str]:
+    """Distinct keys, by what they are stored as."""
+    if _SPECIAL.search("".join(keys)) is None:
+        return dict(zip(keys, keys, strict=True))
+    return {escaped(key): key for key in keys}
+
+
+def joined(stored: Iterable[str]) -> str:
+    """Escaped keys as one text; the server sees an empty key behind them, or it would not see one that is alone."""
+    return SEPARATOR.join(stored) + SEPARATOR

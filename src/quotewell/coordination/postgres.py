@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from quotewell.cache.postgres_faults import open_pool
-from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.cache.postgres_text import escaped, unescaped, wanted_keys
 from quotewell.coordination.budget import (
     Budget,
     paused,
@@ -179,7 +179,7 @@ class PostgresCoordinator:
     # ------------------------------------------------------------------------------------------- steps
 
     def _leases(self, sql: str, keys: Collection[str], token: str, seconds: float) -> set[str]:
-        wanted = {escaped(key): key for key in keys}
+        wanted = wanted_keys(keys)
         if not wanted:
             return set()
 
