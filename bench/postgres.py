@@ -55,8 +55,9 @@ def postgres(_: Path | None = None) -> Iterator[Row]:
             note=_note(ours_times, raw_times),
         )
         connection.execute("create table public.raw (like quotewell.quote including all)")
+        columns = ", ".join(_COLUMNS)
         connection.execute(
-            f"create temporary table incoming on commit delete rows as select {', '.join(_COLUMNS)} from public.raw"
+            f"create temporary table incoming on commit delete rows as select {columns} from public.raw"
         )
         write_times, upsert_times = times(
             _ROUNDS, functools.partial(_write, level, names), functools.partial(_upsert, connection, names)
@@ -87,7 +88,14 @@ def postgres_server() -> Iterator[str]:
         other = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
     data, quiet = f"--pgdata={folder / 'data'}", {"stdout": subprocess.DEVNULL, "cwd": "/", **other}
     try:
-        initdb = [programs / "initdb", data, "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
+        initdb = [
+            programs / "initdb",
+            data,
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]
         subprocess.run(initdb, check=True, **quiet)
         options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         control = [programs / "pg_ctl", data, "--wait", f"--log={folder / 'log'}"]

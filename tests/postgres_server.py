@@ -62,9 +62,11 @@ class PostgresServer:
         self.data = folder / "data"
         self.port = _free_port() if loopback else 5432
         self._programs = programs or bundled()
-        self._settings = {**_QUICK, **(settings or {})}
-        self._settings |= {"unix_socket_directories": str(folder), "port": str(self.port)}
-        self._settings["listen_addresses"] = "127.0.0.1" if loopback else ""
+        self.configuration = {**_QUICK, **(settings or {})}
+        self.configuration |= {"unix_socket_directories": str(folder), "port": str(self.port)}
+        self.configuration["listen_addresses"] = "127.0.0.1" if loopback else ""
+        self.query = ""
+        """For the end of its URL, if it asks for more."""
         self._loopback = loopback
         self._process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, Any] = {}
@@ -85,7 +87,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, where it was before, and wait until it answers."""
-        options = [f"--{name}={value}" for name, value in self._settings.items()]
+        options = [f"--{name}={value}" for name, value in self.configuration.items()]
         log = self.folder / "log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -95,7 +97,7 @@ class PostgresServer:
         never = threading.Event()
         for _ in range(int(LONGEST_WAIT / 0.02)):
             try:
-                psycopg.connect(self.url()).close()
+                self.execute("select 1")
             except psycopg.OperationalError:
                 assert self._process.poll() is None, log.read_text()
                 never.wait(0.02)
@@ -112,7 +114,8 @@ class PostgresServer:
     def execute(self, sql: str, *, schema: str = "public") -> list[tuple[Any, ...]]:
         """Run a statement as a person would."""
         options = f"-c search_path={schema}"
-        with psycopg.connect(self.url(), autocommit=True, options=options) as connection:
+        socket_url = f"postgresql://postgres@/postgres?host={self.folder}&port={self.port}"
+        with psycopg.connect(socket_url, autocommit=True, options=options) as connection:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
@@ -155,13 +158,18 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server(
-    *, programs: Path | None = None, settings: Mapping[str, str] | None = None, loopback: bool = False
+    *,
+    programs: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    loopback: bool = False,
+    started: bool = True,
 ) -> Iterator[PostgresServer]:
-    """A running server, which is ended and deleted afterwards."""
+    """A server, which is ended and deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="qwpg"))
     try:
         server = PostgresServer(folder, programs=programs, settings=settings, loopback=loopback)
-        server.start()
+        if started:
+            server.start()
         try:
             yield server
         finally:

@@ -125,11 +125,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
             parts = urlsplit(self.cache_url or "")
             if parts.scheme in _LIBPQ:
                 # It may name several hosts, or the folder of a socket; libpq takes a password anywhere.
-                given = self.cache_password or self._password_from_file()
-                secret = (
-                    "" if given is None or parts.password is not None else f"password={quote(given, safe='')}"
-                )
-                return parts._replace(query="&".join(filter(None, (parts.query, secret)))).geturl()
+                password = None if parts.password else self.cache_password or self._password_from_file()
+                name = "" if password is None else f"{'&' if parts.query else '?'}password="
+                return f"{self.cache_url}{name}{quote(password or '', safe='')}"
             host, port, password = parts.hostname, parts.port, parts.password
         except ValueError:
             host = None

@@ -55,5 +55,5 @@ def wanted_keys(keys: Collection[str]) -> dict[str, str]:
 
 
 def joined(stored: Iterable[str]) -> str:
-    """Escaped keys as one text; the server sees an empty key behind them, or it would not see one that is alone."""
+    """Escaped keys as one text; an empty one comes behind them, or one that is alone would not be seen."""
     return SEPARATOR.join(stored) + SEPARATOR
