@@ -1,4 +1,4 @@
-"""Who may use a cache in PostgreSQL, and over what: TLS, passwords, a user who may do no more than is needed."""
+"""Who may use a cache in PostgreSQL, and over what: TLS, passwords, and rights that are just enough."""
 
 from __future__ import annotations
 

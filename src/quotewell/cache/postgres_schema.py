@@ -175,8 +175,10 @@ def prepare(connection: PostgresConnection, schema: str) -> None:
 
 def _version(connection: PostgresConnection, schema: str) -> int:
     """The version of the tables; 0 when there are none."""
-    found = connection.execute("select to_regclass(%s) is not null", (f"{schema}.counter",)).fetchone()
-    if found is None or not found[0]:
+    # Not `to_regclass`, which may remember that there was none before the lock was got.
+    sql = "select from pg_class join pg_namespace on pg_namespace.oid = relnamespace"
+    found = connection.execute(f"{sql} where nspname = %s and relname = 'counter'", (schema,)).fetchone()
+    if found is None:
         return 0
     row = connection.execute(f"select version, oldest from {schema}.counter").fetchone()
     if row is None:

@@ -9,8 +9,11 @@ steps: rows are copied into a temporary table of the connection, and one stateme
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+import typing
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from quotewell.cache.codec import (
     FAILURE_COLUMNS,
@@ -31,29 +34,8 @@ from quotewell.records import Failure, Record, Result
 
 __all__ = ["Incoming", "TableSql", "failure_rows", "scope_of", "table_sql"]
 
-_FLOATS = frozenset(
-    (
-        *(
-            "as_of",
-            "fetched_at",
-            "last",
-            "bid",
-            "ask",
-            "previous_close",
-            "delay",
-            "suspect",
-            "stated_beta",
-            "beta",
-        ),
-        *("window_start", "window_end", "standard_error", "r_squared", "dividend_yield", "rate", "years"),
-        *("failure_first_at", "failure_last_at", "failure_retry_at"),
-    )
-)
-_OTHERS = {
-    **dict.fromkeys(("n", "first_date", "last_date", "bars", "failure_count"), "int8"),
-    "unverified": "bool",
-    "blob": "bytea",
-}
+_TYPES = {float: "float8", int: "int8", bool: "bool", bytes: "bytea"}
+"""Of columns; all others are text."""
 
 
 class Incoming(NamedTuple):
@@ -117,8 +99,8 @@ def _table_sql(schema: str, kind: type[Record], name: str) -> TableSql:
     some = f"{scope}{key} = any(%(keys)s)"
     columns = ", ".join(_readable(name, column) for column in values)
     state = ", ".join(f"{column}::text" for column in STATE_COLUMNS)
-    incoming = _incoming(f"incoming_{name}", values)
-    failures = _incoming("incoming_failure", ("symbol", *FAILURE_COLUMNS))
+    incoming = _incoming(f"incoming_{name}", values, _types(kind))
+    failures = _incoming("incoming_failure", ("symbol", *FAILURE_COLUMNS), _types(Failure, "failure_"))
     overwritten = [f"{column} = excluded.{column}" for column in (*values[1:], "rev", "format")]
     cleared = ["invalidated = false", *(f"{column} = null" for column in (*FAILURE_COLUMNS, "failure_rev"))]
     failed = (*FAILURE_COLUMNS, "failure_rev")
@@ -202,22 +184,27 @@ def _readable(table: str, column: str) -> str:
     return column if added is None else f"case when format >= {added} then {column} end"
 
 
-def _incoming(name: str, columns: Collection[str]) -> Incoming:
-    types = tuple(_type(column) for column in columns)
-    collated = {"symbol": ' collate "C"', "key": ' collate "C"'}
-    definitions = ", ".join(
-        f"{column} {kind}{collated.get(column, '')}" for column, kind in zip(columns, types, strict=True)
-    )
+def _incoming(name: str, columns: Sequence[str], known: Mapping[str, str]) -> Incoming:
+    types = tuple(known.get(column, "text") for column in columns)
+    definitions = [f"{column} {kind}" for column, kind in zip(columns, types, strict=True)]
+    definitions[0] += ' collate "C"'
     return Incoming(
         name=name,
-        create=f"create temporary table {name} ({definitions}) on commit delete rows",
+        create=f"create temporary table {name} ({', '.join(definitions)}) on commit delete rows",
         copy=f"copy pg_temp.{name} ({', '.join(columns)}) from stdin (format binary)",
         types=types,
     )
 
 
-def _type(column: str) -> str:
-    return "float8" if column in _FLOATS else _OTHERS.get(column, "text")
+def _types(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, str]:
+    """The types of a struct's columns but for texts."""
+    found: dict[str, str] = {}
+    for field, hint in typing.get_type_hints(kind).items():
+        alternatives = {hint, *typing.get_args(hint)}
+        for plain, name in _TYPES.items():
+            if plain in alternatives:
+                found[prefix + field] = name
+    return found
 
 
 def _set_state(record: Record, noted: list[str | None]) -> None:
