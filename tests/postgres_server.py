@@ -113,7 +113,7 @@ class PostgresServer:
 
     def execute(self, sql: str, *, schema: str = "public") -> list[tuple[Any, ...]]:
         """Run a statement as a person would."""
-        options = f"-c search_path={schema}"
+        options = f"-c search_path={schema} -c default_transaction_read_only=off"
         socket_url = f"postgresql://postgres@/postgres?host={self.folder}&port={self.port}"
         with psycopg.connect(socket_url, autocommit=True, options=options) as connection:
             cursor = connection.execute(sql)
@@ -121,7 +121,9 @@ class PostgresServer:
 
     def cut(self) -> None:
         """Cut all connections to it."""
-        self.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+        self.execute(
+            "select pg_terminate_backend(pid, 30000) from pg_stat_activity where pid <> pg_backend_pid()"
+        )
 
     def kill(self) -> None:
         """End all its processes as `kill -9` does."""

@@ -19,14 +19,14 @@ _WORDS = {
     "22": ("a value cannot be stored or read", "report this as a bug of the provider"),
     "23": ("a value cannot be stored", "report this as a bug of the provider"),
     "25": ("it only reads", "it may be a standby: name the primary in QUOTEWELL_CACHE_URL"),
-    "28": ("it refuses the user or password", "check QUOTEWELL_CACHE_URL"),
-    "3D": ("there is no such database", "make it, with the encoding UTF8"),
     "42501": ("this user may not do that", "docs/shared-cache.md says what a user must be allowed to do"),
     "53": ("it has no room", "free some of the server's disk, memory or connections"),
     "55P03": ("another process holds its lock for too long", "try again later"),
     "57": ("it ended the statement", "check that the server runs"),
 }
 """By the longest beginning of the SQLSTATE."""
+_OF_VALUES = ("DataError", "ProgrammingError")
+"""What psycopg raises before it sends anything."""
 
 
 def open_pool(url: str, schema: str, *, timeout: float) -> PostgresPool:
@@ -62,11 +62,10 @@ def cache_error(
     if state is not None:
         words = next((_WORDS[state[:n]] for n in (5, 2) if state[:n] in _WORDS), None)
         reason, hint = words or ("the database refused", "")
-    elif isinstance(error, (UnicodeError, OverflowError)) or type(error).__name__ in {
-        "DataError",
-        "ProgrammingError",
-    }:
+    elif isinstance(error, (UnicodeError, OverflowError)) or type(error).__name__ in _OF_VALUES:
         reason, hint = _WORDS["22"]
+    elif "FATAL:" in said:  # libpq tells no SQLSTATE of a connection that was refused
+        reason, hint = "it refuses the connection", "check QUOTEWELL_CACHE_URL, and what the server allows"
     else:
         reason, hint = "it cannot be reached", "check QUOTEWELL_CACHE_URL, and that the server runs"
     return CacheError(f"{place}: {reason} ({said})", hint=hint)
