@@ -52,7 +52,7 @@ class ValkeyEngine(PrivateServer):
     def cut(self) -> None:
         """Cut all connections to it."""
         with valkey.Valkey(port=self.port) as client:
-            client.execute_command("CLIENT", "KILL", "SKIPME", "yes")  # type: ignore[no-untyped-call]
+            client.execute_command("CLIENT", "KILL", "SKIPME", "yes")
 
 
 class PostgresEngine(PostgresServer):

@@ -354,8 +354,8 @@ def test_betas_come_from_the_closes_up_to_the_instant(clock: ManualClock, provid
         requests = provider.requests
         readings = source.risks(["aapl", "NEW", MARKET])
         stored = tickers.stored_closes([*names, MARKET])
-        expected, _ = compute_risks([*names, MARKET], MARKET, stored, instant)
-        today, _ = compute_risks([*names, MARKET], MARKET, stored, clock.now())
+        expected, _, _ = compute_risks([*names, MARKET], MARKET, stored, instant)
+        today, _, _ = compute_risks([*names, MARKET], MARKET, stored, clock.now())
     assert readings["AAPL"].record == expected["AAPL"] != today["AAPL"]
     assert readings["AAPL"].freshness == Freshness.FRESH
     assert (expected["AAPL"].window_end or 0.0) <= instant

@@ -10,7 +10,7 @@ import pytest
 
 from quotewell.cache.valkey import ValkeyLevel
 from quotewell.cache.valkey_push import Push
-from quotewell.cache.valkey_rows import record_of
+from quotewell.cache.valkey_rows import records_of
 from quotewell.errors import CacheError
 from quotewell.records import Closes, History, Quote, Record, Result
 from quotewell.testing import ManualClock
@@ -287,4 +287,4 @@ def test_what_a_deleted_table_leaves_is_swept_away(level: ValkeyLevel) -> None:
 
 def test_a_body_of_a_later_format_is_a_miss() -> None:
     later = bytes([2, 31, 0]) + b"\0" * 6 + b"\xf0\x3f" + b"\0" * 6 + b"\xf0\x3f" + b"\0" * 14
-    assert record_of(Quote, "A", later, 0.0, 0.0) is None
+    assert records_of(Quote, [("A", later)], 0.0, 0.0) == {}

@@ -40,12 +40,13 @@ def put(level: ValkeyLevel, symbol: str, fetched_at: float = 1.0) -> None:
 def listen(level: ValkeyLevel) -> int:
     """Ask until it need not ask any more; returns the revision."""
 
+    rev = level.rev()
+
     def quiet() -> bool:
         nonlocal rev
         rev = level.changes_since(rev).rev
         return level._push.silent_since(rev)
 
-    rev = level.rev()
     wait_until(quiet)
     return rev
 

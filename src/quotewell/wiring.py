@@ -18,12 +18,12 @@ from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
 from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
 from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.providers.chain import Chain
-from quotewell.records import Record, Risk
+from quotewell.records import Facet, Record, Risk
 from quotewell.service import TickerService
 from quotewell.sessions import ExchangeSessions
 from quotewell.settings import Settings, load_settings
 
-__all__ = ["connect", "open"]
+__all__ = ["connect", "migration", "open"]
 
 _QUICK = 0.1
 """Seconds to wait for a lock on the way of a look-up."""
@@ -124,22 +124,45 @@ class _RiskPolicy(TablePolicy):
     def accepts(self, record: Record) -> bool:
         if not isinstance(record, Risk) or record.fetched_at is None:
             return True
-        return record.benchmark == self._benchmark and (not self._stated or record.method != "ols_daily")
+        # Only where it stands in for too few returns does a stated beta tell how many there were.
+        preferred = record.method == "stated" and record.n is None
+        made = record.method != "ols_daily" if self._stated else not preferred
+        return record.benchmark == self._benchmark and made
+
+
+def migration(settings: Settings, *, to_shared: bool) -> tuple[Level, Level]:
+    """This machine's own cache and the shared one, in the order in which one is copied into the other.
+
+    Raises:
+        UsageError: No shared cache is named.
+        CacheError: One of them cannot be opened.
+    """
+    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+
+    if settings.cache_url is None:
+        raise UsageError("no shared cache is named", hint="set QUOTEWELL_CACHE_URL")
+    clock, table = SystemClock(), lifetimes(settings.lifetimes)
+    open_shared, _ = _opening(settings, clock, lambda name: _on_error(table, name))
+    own = SqliteLevel(settings.cache_folder / "cache.db", clock)
+    try:
+        shared = open_shared()
+    except BaseException:
+        own.close()
+        raise
+    return (own, shared) if to_shared else (shared, own)
+
+
+def _on_error(table: Mapping[Facet, Lifetime], name: str) -> float:
+    return next((lifetime.on_error for facet, lifetime in table.items() if facet == name), math.inf)
 
 
 def _stores(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> tuple[Level, Coordinator]:
     url = settings.cache_url
     if url is None:
         return _on_disk(settings.cache_folder, clock)
-    # The rest may hold a password, and so may a text without a scheme.
-    scheme = url.partition("://")[0] if "://" in url else ""
-    if scheme == "memory":
+    if url == "memory://":
         return _in_memory(clock)
-    opening = _SHARED.get(scheme)
-    if opening is None:
-        hint = "valkey://, postgresql://, memory:// or leave it unset"
-        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint=hint)
-    return _shared(settings, clock, *opening(settings, clock, kept))
+    return _shared(settings, clock, *_opening(settings, clock, kept))
 
 
 def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
@@ -206,6 +229,17 @@ def _shared(
         warnings.warn(text, CacheDegradedWarning, stacklevel=5)
         level.told = coordinator.told = True
     return level, coordinator
+
+
+def _opening(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
+    url = settings.cache_url or ""
+    # The rest may hold a password, and so may a text without a scheme.
+    scheme = url.partition("://")[0] if "://" in url else ""
+    opening = _SHARED.get(scheme)
+    if opening is None:
+        hint = "valkey://, postgresql://, memory:// or leave it unset"
+        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint=hint)
+    return opening(settings, clock, kept)
 
 
 def _valkey(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:

@@ -21,6 +21,8 @@ from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Quote, R
 
 __all__ = ["Store", "TablePolicy"]
 
+_JOIN_SECONDS = 5.0
+"""Nobody waits longer for another thread's first look; a fork may have left it behind."""
 _POLL_SECONDS = 0.05
 _CLOCK_STEP_SECONDS = 5.0
 _RETRY_LEVEL_SECONDS = 5.0
@@ -80,6 +82,8 @@ class Store:
         self._withdrawals = 0
         """How often something in memory was found, or made, out of date; see `_admit`."""
         self._admission = threading.Lock()
+        self._joining = threading.Lock()
+        self._has_joined = False
         self._unstored: dict[str, set[str]] = {}
         """Keys by table of what the persistent level did not take, and memory has."""
 
@@ -93,9 +97,25 @@ class Store:
     def sync(self) -> Changes | None:
         """Drop from memory what others have changed; judge all again after a clock step or a suspend.
 
+        The first look is awaited by all who want to read: what it finds is older than anything that they
+        begin, and must not seem to overtake it.
+
         Returns:
-            The changes; None when it was not yet time to ask, or nobody could be asked.
+            The changes; None when it was not time to ask, nobody could be asked, or nothing was read before.
         """
+        if self._has_joined:
+            return self._poll()
+        waited = self._joining.acquire(timeout=_JOIN_SECONDS)
+        try:
+            if not self._has_joined:
+                self._poll()
+                self._has_joined = True
+        finally:
+            if waited:
+                self._joining.release()
+        return None
+
+    def _poll(self) -> Changes | None:
         monotonic = self._clock.monotonic()
         if monotonic < self.poll_at:
             return None

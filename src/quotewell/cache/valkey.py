@@ -16,7 +16,7 @@ from quotewell.cache.valkey_rows import (
     fetched_of,
     has_closes,
     put_words,
-    record_of,
+    records_of,
 )
 from quotewell.cache.valkey_scripts import (
     BEGIN,
@@ -90,12 +90,7 @@ class ValkeyLevel:
         if not wanted:
             return {}
         gone, invalidated, blobs = self._blobs(table, wanted)
-        records: dict[str, Record] = {}
-        for key, blob in zip(wanted, blobs, strict=True):
-            if blob is not None:
-                record = record_of(kind, key, blob, gone, invalidated)
-                if record is not None:
-                    records[key] = record
+        records = records_of(kind, zip(wanted, blobs, strict=True), gone, invalidated)
         if table == "history":
             bars = [key for key, blob in zip(wanted, blobs, strict=True) if blob and has_closes(blob)]
             for key in self._without_closes(bars):

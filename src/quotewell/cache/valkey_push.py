@@ -39,6 +39,8 @@ class Push:
         self._clock = clock
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self._learned = (0, 0)
+        """A connection, by its number, and the latest revision that was asked for while it lived."""
         self._begin_in_process()
 
     def listen(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from quotewell.cache.codec import decoder, encode
 from quotewell.cache.valkey_scripts import HEADER
 from quotewell.records import Closes, Failure, Record
 
-__all__ = ["closes_of", "failure_words", "fetched_of", "has_closes", "put_words", "record_of"]
+__all__ = ["closes_of", "failure_words", "fetched_of", "has_closes", "put_words", "records_of"]
 
 _FORMAT = 1
 """Of the body; a later one is a miss."""
@@ -25,30 +26,31 @@ _LENGTH = _HEADER.size
 _NUMBER = struct.Struct("<d")
 
 
-def record_of(kind: type[Record], key: str, blob: bytes, gone: float, invalidated: float) -> Record | None:
-    """The record that `blob` holds; None, a miss, when it is gone, or of a later version that cannot be read.
+def records_of(
+    kind: type[Record], blobs: Iterable[tuple[str, bytes | None]], gone: float, invalidated: float
+) -> dict[str, Record]:
+    """The records stored under keys; what is gone, or of a later version and unreadable, is left out.
 
     Args:
         kind: The type of the table's records.
-        key: The record's key.
-        blob: What is stored.
+        blobs: Keys and what is stored; None: nothing.
         gone: The revision up to which all records of the table are gone.
         invalidated: The revision up to which all are invalidated.
     """
-    form, length, flags, _, rev, failed, size = _HEADER.unpack_from(blob)
-    if form != _FORMAT or (rev <= gone and failed <= gone):
-        return None
-    try:
-        body = blob[length + size :]
-        record = decoder(kind)(body) if body else kind(symbol=key)
-        if size:
-            failure = msgspec.msgpack.decode(blob[length : length + size])
-            record.failure = Failure(*failure[: len(Failure.__struct_fields__)])
-    except (msgspec.DecodeError, TypeError):
-        return None
-    if flags & _INVALIDATED or 0.0 < rev <= invalidated:
-        record.invalidated = True
-    return record
+    records: dict[str, Record] = {}
+    decode, header, plain_from = decoder(kind), _HEADER.unpack_from, max(gone, invalidated)
+    for key, blob in blobs:
+        if blob is None:
+            continue
+        form, length, flags, _, rev, failed, size = header(blob)
+        try:
+            if form == _FORMAT and rev > plain_from and not flags and not size:
+                records[key] = decode(blob[length:])  # a value and nothing else, as most are
+            elif form == _FORMAT and (rev > gone or failed > gone):
+                records[key] = _with_state(kind, key, blob, invalidated)
+        except (msgspec.DecodeError, TypeError):
+            continue  # of a later version
+    return records
 
 
 def has_closes(blob: bytes) -> bool:
@@ -81,3 +83,16 @@ def put_words(record: Record) -> tuple[Any, ...]:
 def failure_words(key: str, failure: Failure) -> tuple[Any, ...]:
     """A failure for the script `FAIL`."""
     return key, msgspec.msgpack.encode(msgspec.structs.astuple(failure))
+
+
+def _with_state(kind: type[Record], key: str, blob: bytes, invalidated: float) -> Record:
+    """A record with its failure and invalidation, or without a value."""
+    _, length, flags, _, rev, _, size = _HEADER.unpack_from(blob)
+    body = blob[length + size :]
+    record = decoder(kind)(body) if body else kind(symbol=key)
+    if size:
+        failure = msgspec.msgpack.decode(blob[length : length + size])
+        record.failure = Failure(*failure[: len(Failure.__struct_fields__)])
+    if flags & _INVALIDATED or 0.0 < rev <= invalidated:
+        record.invalidated = True
+    return record
