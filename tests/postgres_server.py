@@ -105,6 +105,10 @@ class PostgresServer:
                 return
         raise AssertionError(log.read_text())
 
+    def is_running(self) -> bool:
+        """Whether it has not ended, by itself or otherwise."""
+        return self._process is not None and self._process.poll() is None
+
     def url(self, *, user: str = "postgres", database: str = "postgres") -> str:
         """What `PostgresLevel` takes."""
         if self._loopback:
@@ -151,7 +155,7 @@ class PostgresServer:
 
     def _processes(self) -> list[int]:
         """The first of them comes first: it would start others."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or not self.is_running():
             return []
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

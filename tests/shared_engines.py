@@ -60,7 +60,7 @@ class PostgresEngine(PostgresServer):
 
     def __init__(self, folder: Path, *options: tuple[str, str]) -> None:
         del folder
-        super().__init__(Path(tempfile.mkdtemp(prefix="qwpg")), settings=dict(options))
+        super().__init__(Path(tempfile.mkdtemp(prefix="qwpg")), settings=dict(options), loopback=True)
         self.settings: Mapping[str, object] = {"cache_url": self.url(), "cache_schema": fresh_schema()}
         self.start()
 
