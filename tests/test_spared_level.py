@@ -73,6 +73,7 @@ def regain(level: SparedLevel, shared: BrokenLevel, clock: ManualClock) -> None:
     shared.broken = False
     clock.advance(RETRY)
     level.changes_since(level.rev())
+    fetches_ended()
     assert level.in_order
 
 
@@ -162,6 +163,27 @@ def test_a_process_that_has_just_begun_leaves_the_spare_alone(
     assert level.changes_since(0).keys is None
     fetches_ended()
     assert price(spare) == 1.0
+
+
+@pytest.mark.parametrize("withdrawn", [True, False])
+def test_what_is_withdrawn_while_it_is_read_is_not_copied(
+    level: SparedLevel, shared: BrokenLevel, spare: Level, monkeypatch: pytest.MonkeyPatch, withdrawn: bool
+) -> None:
+    put(shared, quote())
+    rev = level.rev()
+    real = shared.inner.get_many
+
+    def withdrawing(table: str, keys: list[str]) -> dict[str, Record]:
+        found = real(table, keys)
+        if withdrawn:
+            shared.inner.invalidate_many("quote", ["A"])
+            level.changes_since(rev)  # as another thread does
+        return found
+
+    monkeypatch.setattr(shared.inner, "get_many", withdrawing)
+    assert price(level) == 1.0
+    fetches_ended()
+    assert spare.keys("quote") == ([] if withdrawn else ["A"])
 
 
 def test_a_broken_spare_disturbs_nobody(shared: BrokenLevel, clock: ManualClock) -> None:
@@ -288,13 +310,14 @@ def test_what_others_withdrew_in_the_outage_does_not_come_back(
     changes = level.changes_since(rev)
     assert changes.keys is not None
     assert "A" in changes.keys["quote"]
+    fetches_ended()
     stored = shared.get_many("quote", ["A", "B"])
     assert stored["B"] == quote("B", 200.0, 2.0)
     assert "A" not in stored if how == "delete_many" else stored["A"].invalidated
     fetches_ended()
     level.get_many("quote", ["A"])
-    lose_again = shared
-    lose_again.broken = True
+    fetches_ended()
+    shared.broken = True
     found = level.get_many("quote", ["A"]).get("A")
     assert found is None if how == "delete_many" else found is not None and found.invalidated
 
@@ -346,6 +369,7 @@ def test_what_could_not_be_sent_is_kept(level: SparedLevel, shared: BrokenLevel,
     shared.broken, shared.fail_on = False, {"put_many"}
     clock.advance(RETRY)
     level.changes_since(1)
+    fetches_ended()
     assert not level.in_order
     shared.fail_on = set()
     regain(level, shared, clock)

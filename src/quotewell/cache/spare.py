@@ -6,6 +6,7 @@ only while there is something to write, so that nobody waits for it.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import warnings
@@ -41,12 +42,18 @@ class Spare:
         """Keys that others have changed in the shared level, and that nobody here has read since."""
         self._warned = False
         self._writing = False
+        self._withdrawals = 0
         self._begin_in_process()
 
     @property
     def name(self) -> str:
         """The name of the spare itself."""
         return self._level.name
+
+    @property
+    def withdrawals(self) -> int:
+        """How often something was withdrawn: to be read before the shared level is asked for a value."""
+        return self._withdrawals
 
     def ask(self, use: Callable[[Level], T]) -> T:
         """What the spare answers when everything that waits for it is written."""
@@ -70,13 +77,23 @@ class Spare:
         except RuntimeError:  # no room for another thread
             self._write()
 
-    def put(self, table: str, records: Sequence[Record], closes: Sequence[Closes]) -> None:
-        """Take over values that the shared level has taken."""
-        if records:
+    def withdraw(self, write: Callable[[Level], object]) -> None:
+        """Let `write` invalidate or delete something, `later`."""
+        self._withdrawals += 1
+        self.later(write)
+
+    def put(self, table: str, records: Sequence[Record], closes: Sequence[Closes], withdrawals: int) -> None:
+        """Take over values that the shared level has taken.
+
+        Not if anything was withdrawn since `withdrawals` was read: it may have been one of these.
+        """
+        if records and withdrawals == self._withdrawals:
             self.later(lambda level: level.put_many(table, records, begun=level.rev(), closes=closes))
 
-    def copy(self, table: str, keys: Collection[str], records: Mapping[str, Record]) -> None:
-        """Take over what the shared level has answered for `keys`."""
+    def copy(
+        self, table: str, keys: Collection[str], records: Mapping[str, Record], withdrawals: int
+    ) -> None:
+        """Take over, likewise, what the shared level has answered for `keys`."""
         changed = self._changed.get(table)
         gone = [key for key in keys if key in changed and key not in records] if changed else []
         if gone:
@@ -88,17 +105,17 @@ class Spare:
             for record in records.values()
             if record.fetched_at is not None and not record.invalidated and table != "history"
         ]
-        self.put(table, good, ())
+        self.put(table, good, (), withdrawals)
 
     def follow(self, changes: Changes) -> None:
         """Distrust what others have changed; forget all when that cannot be told."""
         if changes.rebuilt or changes.keys is None:
             forget = not changes.rebuilt
-            self.later(lambda level: _distrust(level, forget=forget))
+            self.withdraw(lambda level: _distrust(level, forget=forget))
             return
         for table, keys in changes.keys.items():
             self._changed.setdefault(table, set()).update(keys)
-            self.later(lambda level, table=table, keys=keys: level.invalidate_many(table, keys))  # type: ignore[misc]
+            self.withdraw(functools.partial(_invalidate, table=table, keys=keys))
 
     def close(self) -> None:
         """Write what waits, and close the spare."""
@@ -155,8 +172,11 @@ class Unsent:
         series = {one.symbol: one for one in closes}
         with self._lock:
             for record in records:
-                self._values.pop((table, record.symbol), None)
-                self._values[table, record.symbol] = (record, begun, series.get(record.symbol))
+                name = (table, record.symbol)
+                known = self._values.pop(name, None)
+                if known is None or (known[0].fetched_at or 0.0) <= (record.fetched_at or 0.0):
+                    known = (record, begun, series.get(record.symbol))
+                self._values[name] = known
             for key in list(self._values)[: max(len(self._values) - _MOST_UNSENT, 0)]:
                 del self._values[key]
 
@@ -166,18 +186,36 @@ class Unsent:
         Raises:
             CacheError: The level is out of order again; what is left is kept.
         """
+        while True:
+            table, begun, batch = self._take()
+            if not batch:
+                return
+            records = [record for record, _ in batch]
+            closes = [series for _, series in batch if series is not None]
+            try:
+                shared.put_many(table, records, begun=begun, closes=closes)
+            except CacheError:
+                self.add(table, records, begun, closes)
+                raise
+
+    def _take(self) -> tuple[str, int, list[tuple[Record, Closes | None]]]:
+        """Take out some values of one table whose fetches began at the same revision."""
         with self._lock:
-            groups: dict[tuple[str, int], list[str]] = {}
-            for (table, key), (_, begun, _) in self._values.items():
-                groups.setdefault((table, begun), []).append(key)
-            for (table, begun), keys in groups.items():
-                for start in range(0, len(keys), _BATCH):
-                    batch = [(table, key) for key in keys[start : start + _BATCH]]
-                    values = [self._values[name] for name in batch]
-                    closes = [series for _, _, series in values if series is not None]
-                    shared.put_many(table, [record for record, _, _ in values], begun=begun, closes=closes)
-                    for name in batch:
-                        del self._values[name]
+            table, begun = "", 0
+            names: list[tuple[str, str]] = []
+            for name, (_, began, _) in self._values.items():
+                if not names:
+                    table, begun = name[0], began
+                if (name[0], began) == (table, begun):
+                    names.append(name)
+                if len(names) == _BATCH:
+                    break
+            taken = [self._values.pop(name) for name in names]
+            return table, begun, [(record, series) for record, _, series in taken]
+
+
+def _invalidate(level: Level, *, table: str, keys: Collection[str]) -> None:
+    level.invalidate_many(table, keys)
 
 
 def _distrust(level: Level, *, forget: bool) -> None:

@@ -71,11 +71,12 @@ class SparedLevel:
 
     def get_many(self, table: str, keys: Collection[str]) -> dict[str, Record]:
         """See `protocols.Level`."""
+        withdrawals = self._spare.withdrawals
         records = self._ask(
             lambda shared: shared.get_many(table, keys), lambda spare: spare.get_many(table, keys)
         )
         if self.in_order:
-            self._spare.copy(table, keys, records)
+            self._spare.copy(table, keys, records, withdrawals)
         return records
 
     def keys(self, table: str) -> list[str]:
@@ -86,7 +87,7 @@ class SparedLevel:
         self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
     ) -> set[str]:
         """See `protocols.Level`."""
-        sent = False
+        sent, withdrawals = False, self._spare.withdrawals
 
         def send(shared: Level) -> set[str]:
             nonlocal sent
@@ -100,7 +101,7 @@ class SparedLevel:
         refused = self._ask(send, keep)
         accepted = [record for record in records if record.symbol not in refused]
         if sent:
-            self._spare.put(table, accepted, closes)
+            self._spare.put(table, accepted, closes, withdrawals)
         else:
             self._unsent.add(table, accepted, begun, closes)
         return refused
@@ -115,13 +116,13 @@ class SparedLevel:
     def invalidate_many(self, table: str, keys: Collection[str] | None) -> int:
         """See `protocols.Level`; raises while the shared level is out of order."""
         count = self._insist(lambda shared: shared.invalidate_many(table, keys))
-        self._spare.later(lambda spare: spare.invalidate_many(table, keys))
+        self._spare.withdraw(lambda spare: spare.invalidate_many(table, keys))
         return count
 
     def delete_many(self, table: str, keys: Collection[str] | None) -> int:
         """See `protocols.Level`; raises while the shared level is out of order."""
         count = self._insist(lambda shared: shared.delete_many(table, keys))
-        self._spare.later(lambda spare: spare.delete_many(table, keys))
+        self._spare.withdraw(lambda spare: spare.delete_many(table, keys))
         return count
 
     def changes_since(self, rev: int) -> Changes:
@@ -197,7 +198,7 @@ class SparedLevel:
             raise
 
     def _try_again(self) -> None:
-        """Close the circuit if the shared level is back; it is sent what it has missed."""
+        """Close the circuit if the shared level is back; it is sent what it has missed, behind the caller."""
         if self._process != os.getpid():
             self._begin_in_process()
         if self._closed or not self._trying.acquire(blocking=False):
@@ -205,14 +206,21 @@ class SparedLevel:
         try:
             shared = self._opened()
             self._rev = shared.rev()
-            self._unsent.send(shared)
         except CacheError:
             self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
         else:
             self._retry_at = None
             self.name = shared.name
+            self._spare.later(lambda _: self._send(shared))
         finally:
             self._trying.release()
+
+    def _send(self, shared: Level) -> None:
+        try:
+            self._unsent.send(shared)
+        except CacheError as error:
+            if not self._closed:
+                self._lose(error)
 
     def _opened(self) -> Level:
         if self._shared is None:
