@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from bench.measure import Row, quotients, times
-from bench.sample import made_quotes, symbols
+from bench.sample import made_quotes, made_tickers, symbols
 from quotewell.cache.codec import value_columns
 from quotewell.cache.postgres import PostgresLevel
 from quotewell.cache.postgres_tables import table_sql
@@ -28,47 +28,71 @@ from quotewell.records import Quote
 __all__ = ["postgres", "postgres_server"]
 
 _COUNT = 10_000
+_SIZES = (10_000, 100_000)
 _ROUNDS = 15
 _PATIENCE = 30.0
 _NOBODY = 65534
 _COLUMNS = value_columns(Quote)
 
 
-def postgres(_: Path | None = None) -> Iterator[Row]:
+def postgres(url: str) -> Iterator[Row]:
     """The rows about PostgreSQL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield from _times(url, connection)
+        yield from _sizes(url, connection)
+
+
+def _times(url: str, connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Row]:
     names = symbols(_COUNT)
-    with postgres_server() as url, psycopg.connect(url, autocommit=True) as connection:
+    level = PostgresLevel(url, SystemClock(), timeout=_PATIENCE)
+    _write(level, names)
+    connection.execute("vacuum analyze quotewell.quote")
+    ours = functools.partial(level.get_many, "quote", names)
+    raw = functools.partial(_raw, connection, names)
+    if ours() != raw():
+        raise RuntimeError("not all quotes were found")
+    ours_times, raw_times = times(_ROUNDS, ours, raw)
+    columns = ", ".join(_COLUMNS)
+    connection.execute("create table public.raw (like quotewell.quote including all)")
+    connection.execute(
+        f"create temporary table incoming on commit delete rows as select {columns} from public.raw"
+    )
+    write_times, upsert_times = times(
+        _ROUNDS, functools.partial(_write, level, names), functools.partial(_upsert, connection, names)
+    )
+    level.close()
+    yield Row(
+        measure="PostgreSQL over loopback, 10,000 quotes by key",
+        against="one `= any`, decoded",
+        values=quotients(ours_times, raw_times),
+        at_most=1.4,
+        note=_note(ours_times, raw_times),
+    )
+    yield Row(
+        measure="PostgreSQL over loopback, 10,000 quotes written, the newer wins",
+        against="COPY and an upsert, same columns and indexes",
+        values=quotients(write_times, upsert_times),
+        note=_note(write_times, upsert_times),
+    )
+
+
+def _sizes(url: str, connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Row]:
+    for count in _SIZES:
+        connection.execute("drop schema quotewell cascade")
         level = PostgresLevel(url, SystemClock(), timeout=_PATIENCE)
-        _write(level, names)
-        connection.execute("vacuum analyze quotewell.quote")
-        ours = functools.partial(level.get_many, "quote", names)
-        raw = functools.partial(_raw, connection, names)
-        if ours() != raw():
-            raise RuntimeError("not all quotes were found")
-        ours_times, raw_times = times(_ROUNDS, ours, raw)
-        measure = "PostgreSQL over loopback, 10,000 quotes by key"
-        yield Row(
-            measure=measure,
-            against="one `= any`, decoded",
-            values=quotients(ours_times, raw_times),
-            at_most=1.4,
-            note=_note(ours_times, raw_times),
-        )
-        connection.execute("create table public.raw (like quotewell.quote including all)")
-        columns = ", ".join(_COLUMNS)
-        connection.execute(
-            f"create temporary table incoming on commit delete rows as select {columns} from public.raw"
-        )
-        write_times, upsert_times = times(
-            _ROUNDS, functools.partial(_write, level, names), functools.partial(_upsert, connection, names)
-        )
-        yield Row(
-            measure="PostgreSQL over loopback, 10,000 quotes written, the newer wins",
-            against="upsert from a copied table, same columns",
-            values=quotients(write_times, upsert_times),
-            note=_note(write_times, upsert_times),
-        )
+        names = symbols(count)
+        for start in range(0, count, _COUNT):
+            for facet, records in made_tickers(names[start : start + _COUNT]).items():
+                level.put_many(facet, records, begun=level.rev())
+        took = level.stats().bytes or 0
         level.close()
+        yield Row(
+            measure=f"PostgreSQL: a ticker with quote, profile and beta, of {count:,}",
+            against="",
+            values=(took / count,),
+            unit=" bytes",
+            note=f"{took / 1e6:.1f} MB in all",
+        )
 
 
 @contextlib.contextmanager

@@ -1,8 +1,7 @@
-"""A PostgreSQL server whose disk is full, that of its tables or that of its log: right answers, and recovery."""
+"""A PostgreSQL server whose disk is full, that of its tables or of its log: right answers, and recovery."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +67,9 @@ def provider(clock: ManualClock) -> FakeProvider:
     return FakeProvider(clock, dict(PRICES))
 
 
-def service(server: PostgresServer, folder: Path, clock: ManualClock, provider: FakeProvider) -> TickerService:
+def service(
+    server: PostgresServer, folder: Path, clock: ManualClock, provider: FakeProvider
+) -> TickerService:
     settings = Settings(cache_dir=folder, cache_url=server.url(), cache_timeout=5.0, calendars="plain")
     return connect(settings, clock=clock, providers=[provider])
 
@@ -139,7 +140,7 @@ def test_the_disk_of_the_log_fills_up(tmp_path: Path, clock: ManualClock, provid
     with postgres_server(started=False) as server, disk(server.folder / "wal", 64) as wal:
         (server.data / "pg_wal").rename(server.folder / "old")
         subprocess.run(["cp", "-a", server.folder / "old", wal / "pg_wal"], check=True)
-        os.symlink(wal / "pg_wal", server.data / "pg_wal")
+        (server.data / "pg_wal").symlink_to(wal / "pg_wal")
         server.configuration |= {"max_wal_size": "32MB", "wal_recycle": "off", "wal_init_zero": "on"}
         server.start()
         with warnings_told() as told, service(server, tmp_path, clock, provider) as tickers:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from quotewell.cache.codec import RESULT_PREFIX
 from quotewell.cache.postgres_closes import delete_closes, read_closes, write_closes
-from quotewell.cache.postgres_faults import open_pool
 from quotewell.cache.postgres_log import PostgresLog
 from quotewell.cache.postgres_push import PostgresPush
+from quotewell.cache.postgres_server import open_pool
 from quotewell.cache.postgres_tables import Incoming, TableSql, failure_rows, scope_of, table_sql
 from quotewell.cache.postgres_text import escaped, joined, unescaped, wanted_keys
 from quotewell.freshness import FUTURE_TOLERANCE

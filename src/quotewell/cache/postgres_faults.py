@@ -1,17 +1,15 @@
-"""What can go wrong with a PostgreSQL server, in words; and the extra that is needed to talk to one."""
+"""What can go wrong with a PostgreSQL server, in words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quotewell.errors import CacheError, UsageError
+from quotewell.errors import CacheError
 
 if TYPE_CHECKING:
     import psycopg
 
-    from quotewell.cache.postgres_pool import PostgresPool
-
-__all__ = ["cache_error", "is_missing", "open_pool"]
+__all__ = ["cache_error", "is_missing"]
 
 _MISSING = ("3F000", "42P01")
 _WORDS = {
@@ -27,28 +25,6 @@ _WORDS = {
 """By the longest beginning of the SQLSTATE."""
 _OF_VALUES = ("DataError", "ProgrammingError")
 """What psycopg raises before it sends anything."""
-
-
-def open_pool(url: str, schema: str, *, timeout: float) -> PostgresPool:
-    """Connections to a shared cache.
-
-    Args:
-        url: `postgresql://user:password@host:port/database?sslmode=…`, as libpq reads it.
-        schema: Where its tables are; made when they do not exist.
-        timeout: Seconds that any operation may take.
-
-    Raises:
-        CacheError: The server cannot be used.
-        UsageError: The extra is not installed, or the URL or the name of the schema is none.
-    """
-    try:
-        from quotewell.cache.postgres_pool import PostgresPool  # noqa: PLC0415  needs the extra
-    except ImportError as error:
-        if error.name is not None and error.name.partition(".")[0] == "quotewell":
-            raise
-        hint = "pip install 'quotewell[postgres]'"
-        raise UsageError("a cache in PostgreSQL needs the extra 'postgres'", hint=hint) from error
-    return PostgresPool(url, schema, timeout=timeout)
 
 
 def cache_error(

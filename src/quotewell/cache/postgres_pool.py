@@ -52,7 +52,7 @@ class PostgresPool:
     """Connections to a shared cache, whose tables are made when they do not exist.
 
     Args:
-        url: See `postgres_faults.open_pool`.
+        url: See `postgres_server.open_pool`.
         schema: Where the tables are.
         timeout: Seconds that an operation may take.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from quotewell.cache.postgres_faults import open_pool
+from quotewell.cache.postgres_server import open_pool
 from quotewell.cache.postgres_text import escaped, unescaped, wanted_keys
 from quotewell.coordination.budget import (
     Budget,
