@@ -16,6 +16,7 @@ import valkey
 
 from bench.crossing import crossings
 from bench.measure import Row, quotients, times
+from bench.postgres import postgres, postgres_server
 from bench.sample import made_quotes, made_tickers, symbols
 from quotewell.cache.codec import encode, row_decoder
 from quotewell.cache.memory import MemoryCache
@@ -42,6 +43,9 @@ def shared(folder: Path) -> Iterator[Row]:
         yield from _valkey(port)
         yield from _sizes(port)
         yield from crossings(folder, f"valkey://127.0.0.1:{port}/0")
+    with postgres_server() as url:
+        yield from postgres(url)
+        yield from crossings(folder, url)
 
 
 @contextlib.contextmanager

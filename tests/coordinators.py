@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from postgres_server import fresh_schema, shared_server
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.coordination.standby import StandbyCoordinator
 from quotewell.errors import CacheError
@@ -38,6 +40,7 @@ def alone(clock: ManualClock) -> Coordinator:
 COORDINATORS: dict[str, Callable[[Path, ManualClock], Coordinator]] = {
     "local": lambda _, clock: LocalCoordinator(clock),
     "sqlite": lambda folder, clock: SqliteCoordinator(folder / "state.db", clock),
+    "postgres": lambda _, clock: PostgresCoordinator(shared_server().url(), clock, schema=fresh_schema()),
     "standby": lambda folder, clock: StandbyCoordinator(
         lambda: SqliteCoordinator(folder / "state.db", clock), clock
     ),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import valkey
 
+import postgres_server
+from postgres_server import PostgresServer, fresh_schema
 from valkey_servers import PrivateServer, own_prefix, shared_server
 
 __all__ = ["ENGINES", "PLACES", "Engine"]
@@ -51,8 +55,24 @@ class ValkeyEngine(PrivateServer):
             client.execute_command("CLIENT", "KILL", "SKIPME", "yes")
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"valkey": ValkeyEngine}
+class PostgresEngine(PostgresServer):
+    """A PostgreSQL server; its data is not in `folder`, whose path is too long for a socket's."""
+
+    def __init__(self, folder: Path, *options: tuple[str, str]) -> None:
+        del folder
+        super().__init__(Path(tempfile.mkdtemp(prefix="qwpg")), settings=dict(options), loopback=True)
+        self.settings: Mapping[str, object] = {"cache_url": self.url(), "cache_schema": fresh_schema()}
+        self.start()
+
+    def close(self) -> None:
+        """End it, in whatever state it is."""
+        super().close()
+        shutil.rmtree(self.folder)
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"valkey": ValkeyEngine, "postgres": PostgresEngine}
 PLACES: dict[str, Callable[[], Mapping[str, object]]] = {
     "valkey": lambda: {"cache_url": shared_server().url, "cache_prefix": own_prefix()},
+    "postgres": lambda: {"cache_url": postgres_server.shared_server().url(), "cache_schema": fresh_schema()},
 }
 """Settings for an empty store of one's own in a server that others use, too."""

@@ -20,6 +20,7 @@ __all__ = ["Settings", "load_mapping", "load_settings", "save_mapping"]
 _PREFIX = "QUOTEWELL_"
 _SECRETS = frozenset({"fmp_api_key", "cache_url", "cache_password"})
 _HARMLESS = ("", "memory://")
+_LIBPQ = ("postgresql", "postgres")
 _WITHHELD = "withheld"
 _PLAIN_NAMES = {"FMP_API_KEY": "fmp_api_key"}
 _NOT_FIELDS = frozenset({"QUOTEWELL_CONFIG"})
@@ -122,6 +123,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
 
         try:
             parts = urlsplit(self.cache_url or "")
+            if parts.scheme in _LIBPQ:
+                # It may name several hosts, or the folder of a socket; libpq takes a password anywhere.
+                password = None if parts.password else self.cache_password or self._password_from_file()
+                name = "" if password is None else f"{'&' if parts.query else '?'}password="
+                return f"{self.cache_url}{name}{quote(password or '', safe='')}"
             host, port, password = parts.hostname, parts.port, parts.password
         except ValueError:
             host = None

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postgres_server import fresh_schema, shared_server
 from quotewell.cache.codec import record_type, stored_fields
 from quotewell.cache.late_level import LateLevel
 from quotewell.cache.memory_level import MemoryLevel
+from quotewell.cache.postgres import PostgresLevel
 from quotewell.cache.spared_level import SparedLevel
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.errors import CacheError, UsageError
@@ -56,6 +58,7 @@ def opened_late(folder: Path, clock: ManualClock) -> Level:
 LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
     "memory": lambda _, clock: MemoryLevel(clock),
     "sqlite": lambda folder, clock: SqliteLevel(folder / "cache.db", clock),
+    "postgres": lambda _, clock: PostgresLevel(shared_server().url(), clock, schema=fresh_schema()),
     "late, waiting": lambda _, clock: LateLevel(never, clock),
     "late, there": opened_late,
     "spared": lambda folder, clock: SparedLevel(

@@ -12,7 +12,7 @@ import functools
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import intern
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ __all__ = [
     "FAILURE_COLUMNS",
     "RESULT_PREFIX",
     "STATE_COLUMNS",
+    "Conversion",
     "RowReader",
     "RowWriter",
     "bare",
@@ -48,6 +49,8 @@ RowReader = Callable[[Iterable[Sequence[Any]], Mapping[str, str]], dict[str, Rec
 """Makes records of the rows whose key is wanted; their keys are the texts that `wanted` maps to."""
 RowWriter = Callable[[Iterable[Record], int, str], list[tuple[Any, ...]]]
 """Makes a row of each record's values, followed by a revision, and by a namespace for results."""
+Conversion = Callable[[Any], Any]
+"""Of a value on its way to or from a column of texts."""
 
 _NOT_STORED = ("fresh_until", "grace", "hits", "provenance", "value")
 _EVENTS = "events"
@@ -149,18 +152,35 @@ def _row_types(kind: type[Record]) -> tuple[Any, Callable[[bytes], Sequence[Any]
 
 
 @functools.cache
-def row_reader(kind: type[Record]) -> RowReader:
-    """A function that makes records of rows of `value_columns`."""
+def row_reader(
+    kind: type[Record],
+    *,
+    text: Conversion | None = None,
+    note: Callable[[Record, Any], None] | None = None,
+) -> RowReader:
+    """A function that makes records of rows of `value_columns`.
+
+    Args:
+        kind: What records.
+        text: What texts become but for keys, which `wanted` maps.
+        note: Called with a record and what stands in one more column, where that is not null.
+    """
     columns = value_columns(kind)
+    texts = _text_fields(kind) if text is not None else frozenset()
     shared = [column for column in columns if column in _FEW_VALUES]
     arguments = ", ".join(
-        f"known[{column}]" if column in shared else _ARGUMENTS.get(column, column) for column in columns
+        f"known[{column}]"
+        if column in shared
+        else f"text({column})"
+        if column in texts - _ARGUMENTS.keys()
+        else _ARGUMENTS.get(column, column)
+        for column in columns
     )
     lines = [
         "def read(rows, wanted):",
         "    records = {}",
         "    same = None",
-        f"    for {', '.join(columns)} in rows:",
+        f"    for {', '.join(columns)}{'' if note is None else ', noted'} in rows:",
         "        key = wanted.get(symbol)",
         "        if key is None:",
         "            continue",
@@ -172,12 +192,18 @@ def row_reader(kind: type[Record]) -> RowReader:
         "            if len(known) > most:",
         "                known.clear()",
         "            known[None] = None",
-        *(f"            known.setdefault({column}, {column})" for column in shared),
+        *(
+            f"            known.setdefault({column}, {f'text({column})' if column in texts else column})"
+            for column in shared
+        ),
         f"            records[key] = kind({arguments})",
+        *(() if note is None else ("        if noted is not None:", "            note(records[key], noted)")),
         "    return records",
     ]
-    names_used = {
+    names_used: dict[str, Any] = {
         "kind": kind,
+        "text": text,
+        "note": note,
         "known": {},
         "most": _MOST_SHARED,
         "events_of": msgspec.json.Decoder(tuple[DividendEvent, ...]).decode,
@@ -201,16 +227,40 @@ def read_with_state(
 
 
 @functools.cache
-def row_writer(kind: type[Record]) -> RowWriter:
-    """A function that makes a row, in the order of `value_columns`, of each record."""
+def row_writer(kind: type[Record], *, text: Conversion | None = None) -> RowWriter:
+    """A function that makes a row, in the order of `value_columns`, of each record.
+
+    Args:
+        kind: What records.
+        text: What texts become, keys among them.
+    """
+    texts = _text_fields(kind) if text is not None else frozenset()
     values = ", ".join(
-        f"events_text(r.{column}) if r.{column} else None" if column == _EVENTS else f"r.{column}"
+        f"events_text(r.{column}) if r.{column} else None"
+        if column == _EVENTS
+        else f"text(r.{column})"
+        if column in texts
+        else f"r.{column}"
         for column in value_columns(kind)
     )
     tail = "rev, namespace" if kind is Result else "rev"
     lines = ["def write(records, rev, namespace):", f"    return [({values}, {tail}) for r in records]"]
-    function: RowWriter = _compiled(lines, "write", {"events_text": _events_text})
+    function: RowWriter = _compiled(lines, "write", {"events_text": _events_text, "text": text})
     return function
+
+
+def _text_fields(kind: type[Record]) -> frozenset[str]:
+    """Fields that hold a text, or None."""
+    hints = typing.get_type_hints(kind)
+    return frozenset(field for field in value_columns(kind) if _is_text(hints[field]))
+
+
+def _is_text(hint: Any) -> bool:
+    if typing.get_origin(hint) is Literal:
+        return True
+    return hint is str or any(
+        _is_text(argument) for argument in typing.get_args(hint) if argument is not hint
+    )
 
 
 def failure_row(failure: Failure) -> tuple[Any, ...]:

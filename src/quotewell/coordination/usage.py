@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["FORGOTTEN_AFTER", "HALF_LIFE", "decayed"]
 
 HALF_LIFE = 7 * 86400.0
+"""Seconds."""
 
 FORGOTTEN_AFTER = 20 * HALF_LIFE
 """Seconds after which a count is a millionth of itself and is dropped."""

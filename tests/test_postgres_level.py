@@ -1,0 +1,454 @@
+"""What is particular to the PostgreSQL level: it outlives processes, people query it, writes take turns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from child_process import in_child
+from engine_parts import Errand, wait_until
+from postgres_server import PostgresServer, fresh_schema, shared_server
+from quotewell.cache import postgres_log
+from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
+from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.errors import CacheError
+from quotewell.protocols import Level
+from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split
+from quotewell.testing import ManualClock
+
+
+@pytest.fixture
+def server() -> PostgresServer:
+    return shared_server()
+
+
+@pytest.fixture
+def schema() -> str:
+    return fresh_schema()
+
+
+@pytest.fixture
+def open_level(server: PostgresServer, schema: str) -> Iterator[Callable[..., PostgresLevel]]:
+    opened: list[PostgresLevel] = []
+
+    def open_one(**named: Any) -> PostgresLevel:
+        opened.append(PostgresLevel(server.url(), ManualClock(now=1e6), schema=schema, **named))
+        return opened[-1]
+
+    yield open_one
+    for level in opened:
+        level.close()
+
+
+@pytest.fixture
+def level(open_level: Callable[..., PostgresLevel]) -> PostgresLevel:
+    return open_level()
+
+
+@pytest.fixture
+def rows(server: PostgresServer, schema: str) -> Callable[[str], list[tuple[object, ...]]]:
+    """What a person finds, who need not name the schema."""
+    return lambda sql: server.execute(sql, schema=schema)
+
+
+def quote(symbol: str, fetched_at: float = 100.0, last: float = 1.0) -> Quote:
+    return Quote(symbol=symbol, source="yahoo", fetched_at=fetched_at, last=last, currency="USD")
+
+
+def put(level: Level, *records: Quote) -> None:
+    assert level.put_many("quote", records, begun=level.rev()) == set()
+
+
+def failure(reason: str = "took 15 s") -> Failure:
+    return Failure("timeout", reason, "yahoo", 2, 190.0, 200.0, 230.0)
+
+
+# ----------------------------------------------------------------------------------------- persistence
+
+
+def test_everything_is_there_again_after_reopening(open_level: Callable[..., PostgresLevel]) -> None:
+    first = open_level()
+    put(first, quote("A"), quote("B"))
+    first.fail_many("quote", {"B": failure()}, begun=first.rev())
+    series = Closes(symbol="A", source="yahoo", dates=[1, 2], closes=[1.0, 2.0], splits=(Split(2, 4.0),))
+    first.put_many("history", [History(symbol="A", fetched_at=1.0)], begun=first.rev(), closes=[series])
+    begun = first.rev()
+    first.delete_many("quote", ["C"])
+    rev = first.rev()
+    first.close()
+    with pytest.raises(CacheError, match="closed"):
+        first.rev()
+
+    again = open_level()
+    assert again.rev() == rev
+    failed = quote("B")
+    failed.failure = failure()
+    assert again.get_many("quote", ["A", "B"]) == {"A": quote("A"), "B": failed}
+    assert again.get_closes(["A"]) == {"A": series}
+    assert again.put_many("quote", [quote("C")], begun=begun) == {"C"}, "the deletion is remembered, too"
+
+
+def test_two_instances_see_each_others_writes(open_level: Callable[..., PostgresLevel]) -> None:
+    mine, yours = open_level(), open_level()
+    seen = yours.rev()
+    put(mine, quote("A"), quote("B"))
+    changes = yours.changes_since(seen)
+    assert changes.keys == {"quote": {"A", "B"}}
+    assert yours.get_many("quote", ["A"]) == {"A": quote("A")}
+
+    begun = mine.rev()
+    yours.invalidate_many("quote", ["A"])
+    assert mine.changes_since(changes.rev).keys == {"quote": {"A"}}
+    assert mine.put_many("quote", [quote("A", 200.0)], begun=begun) == {"A"}
+    assert yours.rev() == mine.rev() == changes.rev + 2
+
+
+def test_schemas_are_apart(server: PostgresServer, level: PostgresLevel) -> None:
+    put(level, quote("A"))
+    other = PostgresLevel(server.url(), ManualClock(), schema=fresh_schema())
+    assert other.get_many("quote", ["A"]) == {}
+    other.close()
+
+
+def test_a_schema_that_is_dropped_in_use_is_made_anew(
+    server: PostgresServer, schema: str, level: PostgresLevel
+) -> None:
+    begun = level.rev()
+    put(level, quote("A"))
+    seen = level.rev()
+    server.execute(f"drop schema {schema} cascade")
+
+    assert level.get_many("quote", ["A"]) == {}
+    assert level.changes_since(seen).rebuilt
+    put(level, *[quote(f"S{i}") for i in range(5)])
+    assert level.changes_since(seen).rebuilt
+    level.delete_many("quote", ["A"])
+    for rev in (seen, begun, level.rev() + 100, 0):
+        refused = level.put_many("quote", [quote("A"), quote(f"after {rev}")], begun=rev)
+        assert refused == {"A"}, "it may have begun before the deletion"
+
+
+def test_a_child_opens_connections_of_its_own(server: PostgresServer, level: PostgresLevel) -> None:
+    put(level, quote("A"))
+    connection = level._pool._of_process().idle[0]
+    own = connection.info.backend_pid
+
+    def in_the_child() -> bool:
+        answer = level.get_many("quote", ["A"])
+        return answer == {"A": quote("A")} and level._pool._of_process().idle[0].info.backend_pid != own
+
+    assert in_child(in_the_child) == "returned True"
+    assert connection.is_usable()
+    assert level._pool._of_process().idle[0].execute("select pg_backend_pid()").fetchone() == (own,)
+
+
+# ------------------------------------------------------------------------------------------- for people
+
+
+def test_a_person_can_query_values_and_failures(
+    level: PostgresLevel, rows: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    put(level, quote("A", last=1.5), quote("B"))
+    level.fail_many("quote", {"B": failure()}, begun=level.rev())
+    level.put_many("result:mine", [Result(symbol="k", fetched_at=1.0, blob=b"\x01")], begun=level.rev())
+    event = DividendEvent(738_000, 0.25, "USD", declared=True)
+    level.put_many("dividend", [Dividend(symbol="A", fetched_at=1.0, events=(event,))], begun=level.rev())
+    series = Closes(
+        symbol="A", source="x", dates=[738_000], closes=[9.5], splits=(Split(7, 2.0),), dividends=(event,)
+    )
+    level.put_many("history", [History(symbol="A", fetched_at=1.0)], begun=level.rev(), closes=[series])
+
+    assert rows("select symbol, last from quote order by symbol") == [("A", 1.5), ("B", 1.0)]
+    query = (
+        "select symbol, failure_kind, failure_reason, failure_count from quote where failure_kind is not null"
+    )
+    assert rows(query) == [("B", "timeout", "took 15 s", 2)]
+    times = "select distinct to_char(to_timestamp(fetched_at) at time zone 'UTC', 'HH24:MI:SS') from quote"
+    assert rows(times) == [("00:01:40",)]
+    assert rows("select namespace, key, blob from result") == [("mine", "k", b"\x01")]
+    assert rows("select (events::json -> 0 ->> 'amount')::float8 from dividend") == [(0.25,)]
+    assert rows("select day::text, close, source from bar") == [("2021-07-29", 9.5, "x")]
+    assert rows("select kind, date, value, currency, declared from event order by kind") == [
+        ("dividend", 738_000, 0.25, "USD", True),
+        ("split", 7, 2.0, None, None),
+    ]
+
+
+@pytest.mark.parametrize("table", [*FACETS, "result"])
+def test_the_columns_are_the_stored_fields(
+    schema: str, level: PostgresLevel, table: str, rows: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    del level
+    kind = record_type("result:x" if table == "result" else table)
+    expected = {*value_columns(kind), "rev", "format", "failure_rev", *STATE_COLUMNS}
+    if table == "result":
+        expected = expected - {"symbol"} | {"namespace", "key"}
+    query = f"""
+        select column_name from information_schema.columns
+        where table_schema = '{schema}' and table_name = '{table}'
+    """
+    assert {name for (name,) in rows(query)} == expected
+
+
+# ----------------------------------------------------------------------------------------------- texts
+
+
+@given(text=st.text(alphabet="A0ds\n\0\x10\x1f"))
+def test_texts_with_nul_and_separators_come_back(text: str) -> None:
+    assert not {"\0", "\x1f"} & set(escaped(text))
+    assert unescaped(escaped(text)) == text
+
+
+def test_ordinary_texts_are_stored_as_they_are() -> None:
+    for text in ("AAPL", "Société Générale", "\x01\x7f"):
+        assert escaped(text) is text
+        assert unescaped(text) is text
+    assert escaped(1.5) == 1.5
+    assert unescaped(None) is None
+
+
+def test_keys_are_told_apart_whatever_is_in_them(level: PostgresLevel) -> None:
+    keys = ["", "A", "A\x1fB", "B", "\x1f", "\x10", "'", "\\", "{A}", "ß"]
+    put(level, *[quote(key, last=float(number)) for number, key in enumerate(keys)])
+    for number, key in enumerate(keys):
+        assert level.get_many("quote", [key]) == {key: quote(key, last=float(number))}
+    assert level.get_many("quote", keys).keys() == set(keys)
+    assert level.get_many("quote", ["A", "C"]).keys() == {"A"}
+
+
+def test_keys_names_and_reasons_may_hold_nul(level: PostgresLevel) -> None:
+    key, namespace = "k\0\x10", "result:n\0s"
+    record = Result(symbol=key, source="x\0", fetched_at=1.0, blob=b"\0")
+    begun = level.rev()
+    assert level.put_many(namespace, [record], begun=begun) == set()
+    level.fail_many(namespace, {key: failure("what is \0?")}, begun=level.rev())
+    found = level.get_many(namespace, [key])[key]
+    assert (found.source, found.failure) == ("x\0", failure("what is \0?"))
+    assert level.keys(namespace) == [key]
+    assert level.stats().records == {namespace: 1}
+    assert level.changes_since(begun).keys == {namespace: {key}}
+    assert level.delete_many(namespace, [key]) == 1
+    assert level.put_many(namespace, [record], begun=begun) == {key}
+
+
+# -------------------------------------------------------------------------------------- all or nothing
+
+
+@pytest.mark.parametrize("bad", ["\ud800", "a\udfffb"])
+def test_a_batch_with_a_value_that_cannot_be_stored_changes_nothing(level: PostgresLevel, bad: str) -> None:
+    put(level, quote("A", 100.0))
+    rev = level.rev()
+    broken = quote("B", 200.0)
+    broken.exchange = bad
+    with pytest.raises(CacheError, match="cannot be stored"):
+        level.put_many("quote", [quote("A", 200.0), broken, quote("C", 200.0)], begun=rev)
+    assert level.rev() == rev
+    assert level.get_many("quote", ["A", "B", "C"]) == {"A": quote("A", 100.0)}
+    put(level, quote("C", 200.0))
+    assert level.rev() == rev + 1, "the failed write is over and done with"
+
+
+def test_a_number_too_large_for_the_database_is_a_cache_error(level: PostgresLevel) -> None:
+    bad = Failure("timeout", "", "", 2**63, 0.0, 0.0, 0.0)
+    with pytest.raises(CacheError, match="cannot be stored"):
+        level.fail_many("quote", {"A": bad}, begun=level.rev())
+    assert level.keys("quote") == []
+
+
+def test_nan_is_no_close(level: PostgresLevel) -> None:
+    good = Closes(symbol="A", source="x", dates=[1], closes=[1.0])
+    records = [History(symbol=symbol, fetched_at=1.0) for symbol in "AB"]
+    level.put_many("history", records[:1], begun=level.rev(), closes=[good])
+    bad = Closes(symbol="B", source="x", dates=[1, 2], closes=[1.0, float("nan")])
+    with pytest.raises(CacheError, match="cannot be stored"):
+        level.put_many(
+            "history",
+            records,
+            begun=level.rev(),
+            closes=[Closes(symbol="A", source="x", dates=[5], closes=[5.0]), bad],
+        )
+    assert level.get_closes(["A", "B"]) == {"A": good}
+    assert level.keys("history") == ["A"]
+
+
+def test_closes_may_be_whole_numbers(level: PostgresLevel) -> None:
+    series = Closes(symbol="A", source="x", dates=[1, 2], closes=[1, 2.5])
+    level.put_many("history", [History(symbol="A", fetched_at=1.0)], begun=level.rev(), closes=[series])
+    assert level.get_closes(["A"]) == {"A": series}
+
+
+# ------------------------------------------------------------------------------------ order of revisions
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["counter", "sequence"])
+def test_nobody_misses_a_revision_that_becomes_visible_late(
+    server: PostgresServer, schema: str, open_level: Callable[..., PostgresLevel], ordered: bool
+) -> None:
+    """One process stops in the middle of its write, another one writes, a third one polls."""
+    slow, quick, reader = (open_level(timeout=30.0) for _ in range(3))
+    if not ordered:
+        server.execute(f"create sequence {schema}.revisions start {slow.rev() + 1}")
+        for level in (slow, quick, reader):
+            _count_by_sequence(level, schema)
+    synced = reader.rev()
+    counted, finish = threading.Event(), threading.Event()
+    count_up = slow._log._count_up
+
+    def hold(connection: Any) -> tuple[int, int]:
+        numbers = count_up(connection)
+        counted.set()
+        assert finish.wait(30.0)
+        return numbers
+
+    slow._log._count_up = hold  # type: ignore[method-assign]
+    late = Errand(lambda: put(slow, quote("LATE")))
+    assert counted.wait(30.0)
+    other = Errand(lambda: put(quick, quote("OTHER")))
+    if ordered:
+        wait_until(lambda: _waiting(server))
+    else:
+        other.result()
+    polled = reader.changes_since(synced)
+    finish.set()
+    late.result()
+    other.result()
+
+    told: set[str] = set()
+    for changes in (polled, reader.changes_since(polled.rev)):
+        assert changes.keys is not None
+        told.update(changes.keys.get("quote", ()))
+    assert (told == {"LATE", "OTHER"}) == ordered
+    assert reader.get_many("quote", ["LATE", "OTHER"]).keys() == {"LATE", "OTHER"}
+
+
+def _count_by_sequence(level: PostgresLevel, schema: str) -> None:
+    """Negative control: revisions from a sequence, which lets nobody wait for anybody."""
+    log = level._log
+    log._rev = f"select last_value from {schema}.revisions"
+    log._next_rev = f"select nextval('{schema}.revisions'), 0, null"
+    log._changes = (
+        log._changes.replace("select rev,", "select last_value as rev,")
+        .replace("between born and rev", "between born and last_value")
+        .replace(f"from {schema}.counter", f"from {schema}.counter, {schema}.revisions")
+    )
+
+
+def _waiting(server: PostgresServer) -> bool:
+    """Whether somebody waits for a lock."""
+    return server.execute("select count(*) from pg_locks where not granted") > [(0,)]
+
+
+# --------------------------------------------------------------------------------------- waiting and locks
+
+
+def test_readers_do_not_wait_for_a_slow_writer(level: PostgresLevel) -> None:
+    put(level, quote("A"))
+    rev = level.rev()
+    writing, finish = threading.Event(), threading.Event()
+
+    def slow(connection: Any) -> None:
+        connection.execute(level._log._next_rev)
+        connection.execute(f"update {level._schema}.quote set last = 2.0")
+        writing.set()
+        assert finish.wait(30.0)
+
+    writer = Errand(lambda: level._pool.write(slow))
+    assert writing.wait(30.0)
+    assert level.get_many("quote", ["A"]) == {"A": quote("A")}
+    assert level.changes_since(rev).keys == {}
+    assert level.rev() == rev
+    finish.set()
+    writer.result()
+    assert level.get_many("quote", ["A"]) == {"A": quote("A", last=2.0)}
+
+
+def test_a_lock_of_another_process_is_a_cache_error(
+    server: PostgresServer, schema: str, open_level: Callable[..., PostgresLevel]
+) -> None:
+    level = open_level(timeout=0.3)
+    put(level, quote("A"))
+    with psycopg.connect(server.url()) as other:
+        other.execute(f"select from {schema}.counter for update")
+        with pytest.raises(CacheError, match=r"lock|in time") as caught:
+            put(level, quote("B"))
+        assert caught.value.hint
+        assert level.get_many("quote", ["A", "B"]).keys() == {"A"}
+    put(level, quote("B"))
+
+
+def test_a_process_that_stops_in_the_middle_of_a_write_holds_nobody_up(
+    open_level: Callable[..., PostgresLevel],
+) -> None:
+    stopped, other = open_level(timeout=0.2), open_level(timeout=30.0)
+    inside, finish = threading.Event(), threading.Event()
+
+    def stop(connection: Any) -> None:
+        connection.execute(stopped._log._next_rev)
+        inside.set()
+        assert finish.wait(30.0)
+
+    writer = Errand(lambda: stopped._pool.write(stop))
+    assert inside.wait(30.0)
+    rev = other.rev()
+    put(other, quote("A"))
+    assert other.rev() == rev + 1, "what the other had counted was rolled back"
+    finish.set()
+    with pytest.raises(CacheError):
+        writer.result()
+
+
+def test_more_threads_than_connections_wait(level: PostgresLevel) -> None:
+    gate = threading.Barrier(20)
+
+    def work(number: int) -> None:
+        gate.wait(30.0)
+        put(level, quote(f"S{number}"))
+
+    for errand in [Errand(lambda number=number: work(number)) for number in range(20)]:  # type: ignore[misc]
+        errand.result()
+    assert len(level.keys("quote")) == 20
+    assert 1 <= len(level._pool._of_process().idle) <= 4
+
+
+def test_a_thread_that_finds_no_connection_in_time_is_told(open_level: Callable[..., PostgresLevel]) -> None:
+    level = open_level(timeout=0.1)
+    inside, finish = threading.Barrier(5), threading.Event()
+
+    def busy(_: Any) -> None:
+        inside.wait(30.0)
+        assert finish.wait(30.0)
+
+    holders = [Errand(lambda: level._pool.read(busy)) for _ in range(4)]
+    inside.wait(30.0)
+    with pytest.raises(CacheError, match="all 4 connections of this process have been busy"):
+        level.rev()
+    finish.set()
+    for holder in holders:
+        holder.result()
+    assert level.rev() > 0
+
+
+# ----------------------------------------------------------------------------------------------- the log
+
+
+def test_writes_of_long_ago_leave_the_log(
+    monkeypatch: pytest.MonkeyPatch, level: PostgresLevel, rows: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    monkeypatch.setattr(postgres_log, "_DROP_EVERY", 1)
+    monkeypatch.setattr(postgres_log, "_KEPT_WRITES", 3)
+    first = level.rev()
+    level.delete_many("quote", ["GONE"])
+    for number in range(6):
+        put(level, quote(f"S{number}"))
+    assert level.changes_since(first).keys is None, "further behind than the log"
+    recent = level.rev() - 3
+    assert level.changes_since(recent).keys == {"quote": {"S3", "S4", "S5"}}
+    assert rows("select count(*) from change") == [(4,)]
+    assert level.put_many("quote", [quote("GONE"), quote("S9")], begun=first) == {"GONE"}
