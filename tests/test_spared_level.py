@@ -186,6 +186,33 @@ def test_what_is_withdrawn_while_it_is_read_is_not_copied(
     assert spare.keys("quote") == ([] if withdrawn else ["A"])
 
 
+def test_a_spare_that_falls_far_behind_is_not_trusted(
+    level: SparedLevel, shared: BrokenLevel, spare: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quotewell.cache.spare._MOST_WAITING", 3)
+    put(level, quote("BEFORE"))
+    fetches_ended()
+    with level._spare._applying:  # the spare's disk is slow
+        for number in range(10):
+            put(level, quote(f"S{number}"))
+        level.invalidate_many("quote", ["S0"])
+    fetches_ended()
+    assert spare.get_many("quote", ["BEFORE"])["BEFORE"].invalidated
+    assert not spare.get_many("quote", ["S9"])["S9"].invalidated
+
+
+def test_of_many_changes_by_others_the_spare_forgets_the_values(
+    level: SparedLevel, shared: BrokenLevel, spare: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quotewell.cache.spare._MOST_CHANGED", 2)
+    put(level, quote("A"), quote("B"), quote("C"), quote("D"))
+    rev = level.rev()
+    shared.delete_many("quote", ["A", "B", "C"])
+    level.changes_since(rev)
+    fetches_ended()
+    assert spare.keys("quote") == ["D"]
+
+
 def test_a_broken_spare_disturbs_nobody(shared: BrokenLevel, clock: ManualClock) -> None:
     spare = BrokenLevel(MemoryLevel(clock))
     level = SparedLevel(lambda: shared, spare, clock)
@@ -279,7 +306,7 @@ def test_the_negative_control_nothing_is_sent(
     level: SparedLevel, shared: BrokenLevel, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, sends: bool
 ) -> None:
     if not sends:
-        monkeypatch.setattr(Unsent, "send", lambda self, shared: None)
+        monkeypatch.setattr(Unsent, "send", lambda self, shared: False)
     lose(level, shared)
     put(level, quote())
     regain(level, shared, clock)
@@ -357,9 +384,9 @@ def test_values_are_kept_for_the_shared_level_up_to_a_bound(monkeypatch: pytest.
     unsent, level = Unsent(), MemoryLevel(ManualClock())
     for symbol in ("A", "B", "A", "C", "D"):
         unsent.add("quote", [quote(symbol)], 0, ())
-    unsent.send(level)
+    assert unsent.send(level)
     assert sorted(level.keys("quote")) == ["A", "C", "D"]
-    unsent.send(level)
+    assert not unsent.send(level)
     assert level.rev() == 1, "sent once"
 
 

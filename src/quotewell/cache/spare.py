@@ -26,7 +26,9 @@ _MOST_UNSENT = 10_000
 """Records that are kept for the shared level; older ones are left to the next fetch."""
 _BATCH = 500
 _MOST_WAITING = 1_000
-"""Bulk writes that may wait for the spare; more are dropped, for it is only a spare."""
+"""Bulk writes that may wait for the spare; when there are more, it is left behind, and trusted no longer."""
+_MOST_CHANGED = 100_000
+"""Keys of a table that are remembered as changed by others; when there are more, the spare forgets them."""
 
 
 class Spare:
@@ -66,7 +68,8 @@ class Spare:
             self._begin_in_process()
         with self._lock:
             if len(self._waiting) >= _MOST_WAITING:
-                return
+                self._waiting.clear()
+                self._waiting.append(_distrust)
             self._waiting.append(write)
             if self._writing:
                 return
@@ -110,12 +113,15 @@ class Spare:
     def follow(self, changes: Changes) -> None:
         """Distrust what others have changed; forget all when that cannot be told."""
         if changes.rebuilt or changes.keys is None:
-            forget = not changes.rebuilt
-            self.withdraw(lambda level: _distrust(level, forget=forget))
+            self.withdraw(_distrust if changes.rebuilt else _forget)
             return
         for table, keys in changes.keys.items():
-            self._changed.setdefault(table, set()).update(keys)
+            changed = self._changed.setdefault(table, set())
+            changed.update(keys)
             self.withdraw(functools.partial(_invalidate, table=table, keys=keys))
+            if len(changed) > _MOST_CHANGED:
+                self.withdraw(functools.partial(_delete, table=table, keys=list(changed)))
+                changed.clear()
 
     def close(self) -> None:
         """Write what waits, and close the spare."""
@@ -180,23 +186,23 @@ class Unsent:
             for key in list(self._values)[: max(len(self._values) - _MOST_UNSENT, 0)]:
                 del self._values[key]
 
-    def send(self, shared: Level) -> None:
-        """Store what is remembered, and forget it.
+    def send(self, shared: Level) -> bool:
+        """Store some of what is remembered, and forget it; returns whether there may be more.
 
         Raises:
-            CacheError: The level is out of order again; what is left is kept.
+            CacheError: The level is out of order again; all that it did not take is kept.
         """
-        while True:
-            table, begun, batch = self._take()
-            if not batch:
-                return
-            records = [record for record, _ in batch]
-            closes = [series for _, series in batch if series is not None]
-            try:
-                shared.put_many(table, records, begun=begun, closes=closes)
-            except CacheError:
-                self.add(table, records, begun, closes)
-                raise
+        table, begun, batch = self._take()
+        if not batch:
+            return False
+        records = [record for record, _ in batch]
+        closes = [series for _, series in batch if series is not None]
+        try:
+            shared.put_many(table, records, begun=begun, closes=closes)
+        except CacheError:
+            self.add(table, records, begun, closes)
+            raise
+        return True
 
     def _take(self) -> tuple[str, int, list[tuple[Record, Closes | None]]]:
         """Take out some values of one table whose fetches began at the same revision."""
@@ -218,9 +224,15 @@ def _invalidate(level: Level, *, table: str, keys: Collection[str]) -> None:
     level.invalidate_many(table, keys)
 
 
-def _distrust(level: Level, *, forget: bool) -> None:
+def _delete(level: Level, *, table: str, keys: Collection[str]) -> None:
+    level.delete_many(table, keys)
+
+
+def _distrust(level: Level) -> None:
     for table in level.stats().records:
-        if forget:
-            level.delete_many(table, None)
-        else:
-            level.invalidate_many(table, None)
+        level.invalidate_many(table, None)
+
+
+def _forget(level: Level) -> None:
+    for table in level.stats().records:
+        level.delete_many(table, None)

@@ -224,8 +224,10 @@ class SparedLevel:
             self._trying.release()
 
     def _send(self, shared: Level) -> None:
+        """Send some of what the shared level has missed: in turns, or others would wait for the spare."""
         try:
-            self._unsent.send(shared)
+            if self._retry_at is None and self._unsent.send(shared):
+                self._spare.later(lambda _: self._send(shared))
         except CacheError as error:
             if not self._closed:
                 self._lose(error)

@@ -117,7 +117,7 @@ class ValkeyLevel:
             for word in (series.symbol, msgspec.msgpack.encode(series) if series.dates else b"")
         ]
         latest = self._clock.now() + FUTURE_TOLERANCE
-        _, refused = self._server.run(
+        refused = self._server.run(
             PUT, table, begun, repr(latest), self._expiry(table), len(records), *put_words(records), *bars
         )
         return {records[place].symbol for place in refused}

@@ -196,14 +196,14 @@ end
 -- Behind the records, so that these lie side by side in the server's memory: a third faster to read.
 for _, key in ipairs(stored) do redis.call('ZADD', INDEX, rev, key) end
 finish(rev)
-return {string.format('%.0f', rev), refused}
+return refused
 """
 )
 """Stores values.
 
 Arguments: prefix, table, `begun`, the instant up to which a stored value is not dated in the future,
 milliseconds until expiry (0: never), number of records; for each key, `fetched_at` (empty: none) and body;
-then symbol and series of closes (empty: remove). Returns the revision and the places of the refused.
+then symbol and series of closes (empty: remove). Returns the places of the refused.
 """
 
 FAIL = (

@@ -70,7 +70,10 @@ class ValkeyServer:
             raise UsageError("cache_url: cannot be read", hint="like valkey://user@host:6379/0") from error
         self.client: Any = valkey.Valkey(connection_pool=pool)
         self._scripts: dict[str, Callable[..., Any]] = {}
-        self.call(lambda client: client.ping())
+        try:
+            self.call(lambda client: client.ping())
+        except TypeError as error:
+            raise UsageError("cache_url: no such option behind the ?", hint="like ?ssl_ca_certs=…") from error
 
     def call(self, use: Callable[[Any], T]) -> T:
         """What `use` returns of the client.
