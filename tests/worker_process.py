@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from loopback_market import LoopbackProvider
 from quotewell.clock import SystemClock
+from quotewell.errors import CacheError
 from quotewell.protocols import Coordinator, Level
 from quotewell.records import Closes, Record
 from quotewell.service import TickerService
@@ -144,6 +145,14 @@ class Commands:
         self._tickers.invalidate([symbol], hard=True)
         return time.monotonic()
 
+    def try_to_invalidate(self, symbols: list[str]) -> bool:
+        """Invalidate, hard, if the others can be told."""
+        try:
+            self._tickers.invalidate(symbols, hard=True)
+        except CacheError:
+            return False
+        return True
+
     def refresh(self, symbol: str) -> float:
         """Fetch again; when that was done."""
         self._tickers.refresh([(symbol, "quote")])
@@ -161,14 +170,14 @@ def main(arguments: str) -> None:
     options = json.loads(arguments)
     clock = SystemClock()
     provider = LoopbackProvider(clock, options["port"])
+    # A machine that is busy with all these processes is no fault of the server's.
+    place = {"cache_timeout": 10.0, **options.get("place", {})}
     settings = Settings(
         cache_dir=Path(options["folder"]),
         lease_seconds=options.get("lease_seconds", 30.0),
         # The exchanges' own calendars would be read in the middle of what is timed.
         calendars="plain",
-        # A machine that is busy with all these processes is no fault of the server's.
-        cache_timeout=10.0,
-        **options.get("place", {}),
+        **place,
     )
     with connect(settings, clock=clock, providers=[provider]) as tickers:
         watch(
