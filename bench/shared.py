@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import msgspec
 import valkey
 
 from bench.crossing import crossings
 from bench.measure import Row, quotients, times
 from bench.postgres import postgres, postgres_server
 from bench.sample import made_quotes, made_tickers, symbols
-from quotewell.cache.codec import encode
+from quotewell.cache.codec import encode, row_decoder
 from quotewell.cache.memory import MemoryCache
 from quotewell.cache.store import Store, TablePolicy
 from quotewell.cache.valkey import ValkeyLevel
@@ -149,8 +148,10 @@ def _bytes(client: valkey.Valkey) -> int:
 
 
 def _raw(client: valkey.Valkey, keys: list[str]) -> dict[str, Quote]:
-    decode = msgspec.msgpack.Decoder(Quote).decode
-    return {key: decode(blob[_HEADER_SIZE:]) for key, blob in zip(keys, client.mget(keys), strict=True)}
+    decode = row_decoder(Quote)
+    return {
+        key: Quote(*decode(blob[_HEADER_SIZE:])) for key, blob in zip(keys, client.mget(keys), strict=True)
+    }
 
 
 def _write(level: ValkeyLevel, names: list[str]) -> None:
@@ -159,8 +160,9 @@ def _write(level: ValkeyLevel, names: list[str]) -> None:
 
 def _pipelined(client: valkey.Valkey, names: list[str]) -> None:
     pipeline = client.pipeline(transaction=False)
-    for quote in made_quotes(names, time.time()):
-        pipeline.set(f"raw:{quote.symbol}", encode(quote), ex=604_800)
+    quotes = made_quotes(names, time.time())
+    for quote, blob in zip(quotes, encode(quotes), strict=True):
+        pipeline.set(f"raw:{quote.symbol}", blob, ex=604_800)
     pipeline.execute()
 
 

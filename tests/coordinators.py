@@ -45,6 +45,7 @@ COORDINATORS: dict[str, Callable[[Path, ManualClock], Coordinator]] = {
         lambda: SqliteCoordinator(folder / "state.db", clock), clock
     ),
     "valkey": lambda _, clock: valkey_coordinator(clock),
+    "redis": lambda _, clock: valkey_coordinator(clock, program="redis"),
     "standby, alone": lambda _, clock: alone(clock),
 }
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine_parts import fetches_ended, wait_until
+from child_process import in_child
+from engine_parts import fetches_ended
 from quotewell.cache.spared_level import SparedLevel
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable
 from quotewell.service import TickerService
@@ -195,6 +196,23 @@ def test_what_another_process_invalidates_while_this_one_is_cut_off_is_noticed_a
         assert prices(another, ["S0"]) == {"S0": 7.0}
 
 
+def test_a_forked_process_goes_on_with_connections_of_its_own(
+    clock: ManualClock, provider: FakeProvider, tickers: TickerService
+) -> None:
+    def child() -> list[float | None]:
+        tickers.engine.store.memory.clear()
+        clock.advance(1.0)
+        first = prices(tickers, ["S0"])["S0"]
+        tickers.invalidate(["S0"], hard=True)
+        provider.prices["S0"] = 7.0
+        return [first, prices(tickers, ["S0"])["S0"]]
+
+    assert in_child(child) == f"returned [{PRICES['S0']}, 7.0]"
+    clock.advance(1.0)
+    assert prices(tickers, ["S0"]) == {"S0": 7.0}, "the parent sees what its child has done"
+    assert level_of(tickers).in_order
+
+
 def test_an_outage_at_the_end_of_a_process_does_not_keep_it(
     engine: Engine, tmp_path: Path, clock: ManualClock, provider: FakeProvider
 ) -> None:
@@ -205,4 +223,3 @@ def test_an_outage_at_the_end_of_a_process_does_not_keep_it(
         tickers.close()
     with pytest.raises((CacheError, DataUnavailable)):
         tickers.get_price("S59")
-    wait_until(lambda: True)

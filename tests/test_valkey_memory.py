@@ -10,7 +10,6 @@ import pytest
 
 from quotewell.cache.valkey import ValkeyLevel
 from quotewell.cache.valkey_push import Push
-from quotewell.cache.valkey_rows import records_of
 from quotewell.errors import CacheError
 from quotewell.records import Closes, History, Quote, Record, Result
 from quotewell.testing import ManualClock
@@ -283,8 +282,3 @@ def test_what_a_deleted_table_leaves_is_swept_away(level: ValkeyLevel) -> None:
     assert level.delete_many("quote", None) == 2_500
     left = level._server.client.keys(level._key("*"))
     assert sorted(left) == [level._key("meta").encode()]
-
-
-def test_a_body_of_a_later_format_is_a_miss() -> None:
-    later = bytes([2, 31, 0]) + b"\0" * 6 + b"\xf0\x3f" + b"\0" * 6 + b"\xf0\x3f" + b"\0" * 14
-    assert records_of(Quote, [("A", later)], 0.0, 0.0) == {}

@@ -80,10 +80,10 @@ class PrivateServer:
 
 
 @functools.cache
-def shared_server() -> PrivateServer:
+def shared_server(program: str = "valkey") -> PrivateServer:
     """One server for all tests of this process that do it no harm; each takes a prefix of its own."""
     folder = tempfile.mkdtemp(prefix="quotewell-valkey-")
-    server = PrivateServer(Path(folder))
+    server = PrivateServer(Path(folder), program=program)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.close)
     return server
@@ -94,16 +94,17 @@ def own_prefix() -> str:
     return f"test{next(_NUMBERS)}"
 
 
-def valkey_level(clock: Clock, *, prefix: str | None = None, timeout: float = GENEROUS) -> ValkeyLevel:
+def valkey_level(clock: Clock, *, prefix: str | None = None, program: str = "valkey") -> ValkeyLevel:
     """A level in the shared server, by default with nothing in it."""
-    return ValkeyLevel(shared_server().url, clock, prefix=prefix or own_prefix(), timeout=timeout)
+    return ValkeyLevel(shared_server(program).url, clock, prefix=prefix or own_prefix(), timeout=GENEROUS)
 
 
 def valkey_coordinator(
-    clock: Clock, *, prefix: str | None = None, timeout: float = GENEROUS
+    clock: Clock, *, prefix: str | None = None, program: str = "valkey"
 ) -> ValkeyCoordinator:
     """A coordinator in the shared server, by default with nothing in it."""
-    return ValkeyCoordinator(shared_server().url, clock, prefix=prefix or own_prefix(), timeout=timeout)
+    url = shared_server(program).url
+    return ValkeyCoordinator(url, clock, prefix=prefix or own_prefix(), timeout=GENEROUS)
 
 
 def skip_or_fail(reason: str) -> Never:

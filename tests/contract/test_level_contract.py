@@ -65,6 +65,7 @@ LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
         lambda: MemoryLevel(clock), SqliteLevel(folder / "spare.db", clock), clock
     ),
     "valkey": lambda _, clock: valkey_level(clock),
+    "redis": lambda _, clock: valkey_level(clock, program="redis"),
 }
 TABLES = [*FACETS, "result:mine"]
 HOUR = 3600.0

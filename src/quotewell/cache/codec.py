@@ -2,8 +2,8 @@
 
 What is stored of a record are its fields but for the bookkeeping of the memory level. As a row, the failure
 is flattened into columns of its own (`failure_kind`, `failure_reason` …), so that a person can query them,
-and dividend events are one column of JSON. As msgpack, the values are a map of the fields that are not None,
-so that an older and a newer version can share a server.
+and dividend events are one column of JSON. As msgpack, such a row is an array; new fields come last, so that
+an older and a newer version can share a server.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from sys import intern
 from typing import Any, Literal
 
@@ -28,11 +27,12 @@ __all__ = [
     "RowReader",
     "RowWriter",
     "bare",
-    "decoder",
     "encode",
     "failure_row",
+    "older_or_newer",
     "read_with_state",
     "record_type",
+    "row_decoder",
     "row_reader",
     "row_writer",
     "set_state",
@@ -108,27 +108,41 @@ def bare(record: Record) -> Record:
 # ------------------------------------------------------------------------------------------------ msgpack
 
 
-def encode(record: Record) -> bytes:
-    """The values of a record as msgpack, a map; failure and soft invalidation are the level's to keep."""
-    kind = type(record)
-    values = _getter(kind)(record)
-    return msgspec.msgpack.encode(
-        {name: value for name, value in zip(value_columns(kind), values, strict=True) if value is not None}
-    )
+def encode(records: Sequence[Record]) -> list[bytes]:
+    """The values of records of one type, each as a row in msgpack; their state is the level's to keep."""
+    if not records:
+        return []
+    kind = type(records[0])
+    width = len(value_columns(kind))
+    return [msgspec.msgpack.encode(row[:width]) for row in row_writer(kind)(records, 0, "")]
 
 
-@functools.cache
-def decoder(kind: type[Record]) -> Callable[[bytes], Record]:
-    """What makes a record of what `encode` made; raises `msgspec.DecodeError` when it was not one of `kind`.
+def row_decoder(kind: type[Record]) -> Callable[[bytes], Sequence[Any]]:
+    """What makes a row of what `encode` made; raises `msgspec.DecodeError` when it is not quite that.
 
-    Fields that are not known, of a later version, are passed over.
+    `older_or_newer` may then find one in it.
     """
-    return msgspec.msgpack.Decoder(kind).decode
+    return _row_types(kind)[1]
+
+
+def older_or_newer(kind: type[Record], blob: bytes) -> Sequence[Any]:
+    """A row of one with fewer columns, of an earlier version, or with more, of a later one.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+    """
+    row = msgspec.msgpack.decode(blob, type=list[Any])
+    width = len(value_columns(kind))
+    adapted: Sequence[Any] = msgspec.convert((row + [None] * width)[:width], _row_types(kind)[0])
+    return adapted
 
 
 @functools.cache
-def _getter(kind: type[Record]) -> Callable[[Record], tuple[Any, ...]]:
-    return attrgetter(*value_columns(kind))
+def _row_types(kind: type[Record]) -> tuple[Any, Callable[[bytes], Sequence[Any]]]:
+    hints = typing.get_type_hints(kind)
+    types = tuple((str if column == _EVENTS else hints[column]) | None for column in value_columns(kind))
+    row = tuple[types]  # type: ignore[valid-type]
+    return row, msgspec.msgpack.Decoder(row).decode
 
 
 # --------------------------------------------------------------------------------------------------- rows

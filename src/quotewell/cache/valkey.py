@@ -23,6 +23,7 @@ from quotewell.cache.valkey_scripts import (
     CHANGES,
     DROP,
     FAIL,
+    FETCHED_BYTES,
     PUT,
     SWEEP,
     WITHDRAW,
@@ -90,7 +91,7 @@ class ValkeyLevel:
         if not wanted:
             return {}
         gone, invalidated, blobs = self._blobs(table, wanted)
-        records = records_of(kind, zip(wanted, blobs, strict=True), gone, invalidated)
+        records = records_of(kind, wanted, blobs, gone, invalidated)
         if table == "history":
             bars = [key for key, blob in zip(wanted, blobs, strict=True) if blob and has_closes(blob)]
             for key in self._without_closes(bars):
@@ -110,7 +111,6 @@ class ValkeyLevel:
         record_type(table)
         if not records:
             return set()
-        values = [word for record in records for word in put_words(record)]
         bars = [
             word
             for series in closes
@@ -118,7 +118,7 @@ class ValkeyLevel:
         ]
         latest = self._clock.now() + FUTURE_TOLERANCE
         _, refused = self._server.run(
-            PUT, table, begun, repr(latest), self._expiry(table), len(records), *values, *bars
+            PUT, table, begun, repr(latest), self._expiry(table), len(records), *put_words(records), *bars
         )
         return {records[place].symbol for place in refused}
 
@@ -253,7 +253,7 @@ class ValkeyLevel:
         while True:
             [keys] = self._server.together([("ZRANGE", index, start, start + _CHUNK - 1)])
             ages = self._server.together(
-                [("GETRANGE", self._key("r", table, key.decode()), 3, 10) for key in keys]
+                [("GETRANGE", self._key("r", table, key.decode()), *FETCHED_BYTES) for key in keys]
             )
             yield from ((key.decode(), at) for key, at in zip(keys, ages, strict=True))
             if len(keys) < _CHUNK:

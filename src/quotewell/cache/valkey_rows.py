@@ -1,4 +1,4 @@
-"""Records as the level in Valkey stores them: a header, the last failure, and the value in msgpack.
+"""Records as the level in Valkey stores them: a header, the last failure, and the values in msgpack.
 
 The header is described in `valkey_scripts`, whose scripts write it.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from quotewell.cache.codec import decoder, encode
+from quotewell.cache.codec import encode, older_or_newer, row_decoder, row_reader
 from quotewell.cache.valkey_scripts import HEADER
 from quotewell.records import Closes, Failure, Record
 
@@ -23,33 +23,43 @@ _FORMAT = 1
 _INVALIDATED, _HAS_CLOSES = 1, 2
 _HEADER = struct.Struct(HEADER)
 _LENGTH = _HEADER.size
-_NUMBER = struct.Struct("<d")
+_NUMBER = struct.Struct(">d")
+"""Positive numbers so written are in the order of their bytes."""
+_REV_AT, _FETCHED_AT = 15, 23
+_PLAIN = _HEADER.pack(_FORMAT, _LENGTH, 0, 0, 0.0, 0.0, 0.0)[:_REV_AT]
+"""How a header begins that has neither flags nor a failure."""
 
 
 def records_of(
-    kind: type[Record], blobs: Iterable[tuple[str, bytes | None]], gone: float, invalidated: float
+    kind: type[Record], keys: Sequence[str], blobs: Sequence[bytes | None], gone: float, invalidated: float
 ) -> dict[str, Record]:
     """The records stored under keys; what is gone, or of a later version and unreadable, is left out.
 
     Args:
         kind: The type of the table's records.
-        blobs: Keys and what is stored; None: nothing.
+        keys: What was asked for.
+        blobs: What is stored under each; None: nothing.
         gone: The revision up to which all records of the table are gone.
         invalidated: The revision up to which all are invalidated.
     """
-    records: dict[str, Record] = {}
-    decode, header, plain_from = decoder(kind), _HEADER.unpack_from, max(gone, invalidated)
-    for key, blob in blobs:
-        if blob is None:
-            continue
-        form, length, flags, _, rev, failed, size = header(blob)
-        try:
-            if form == _FORMAT and rev > plain_from and not flags and not size:
-                records[key] = decode(blob[length:])  # a value and nothing else, as most are
-            elif form == _FORMAT and (rev > gone or failed > gone):
-                records[key] = _with_state(kind, key, blob, invalidated)
-        except (msgspec.DecodeError, TypeError):
-            continue  # of a later version
+    above = _NUMBER.pack(max(gone, invalidated))
+    # A value and nothing else, as most are. No row lives longer than it takes to make a record of it:
+    # thousands of them would keep the garbage collector busy.
+    bodies = [
+        blob[_LENGTH:]
+        for blob in blobs
+        if blob is not None and blob.startswith(_PLAIN) and blob[_REV_AT:_FETCHED_AT] > above
+    ]
+    try:
+        records = row_reader(kind)(map(row_decoder(kind), bodies), dict(zip(keys, keys, strict=True)))
+    except msgspec.DecodeError:
+        records = {}  # among them are some of another version
+    if len(records) + blobs.count(None) < len(keys):
+        for key, blob in zip(keys, blobs, strict=True):
+            if blob is not None and key not in records:
+                record = _record_of(kind, key, blob, gone, invalidated)
+                if record is not None:
+                    records[key] = record
     return records
 
 
@@ -74,10 +84,17 @@ def fetched_of(number: bytes) -> float:
     return float(_NUMBER.unpack(number)[0]) if number else -math.inf
 
 
-def put_words(record: Record) -> tuple[Any, ...]:
-    """A value for the script `PUT`."""
-    at = record.fetched_at
-    return record.symbol, "" if at is None else repr(float(at)), encode(record)
+def put_words(records: Sequence[Record]) -> list[Any]:
+    """Values for the script `PUT`."""
+    return [
+        word
+        for record, body in zip(records, encode(records), strict=True)
+        for word in (
+            record.symbol,
+            "" if record.fetched_at is None else repr(float(record.fetched_at)),
+            body,
+        )
+    ]
 
 
 def failure_words(key: str, failure: Failure) -> tuple[Any, ...]:
@@ -85,14 +102,18 @@ def failure_words(key: str, failure: Failure) -> tuple[Any, ...]:
     return key, msgspec.msgpack.encode(msgspec.structs.astuple(failure))
 
 
-def _with_state(kind: type[Record], key: str, blob: bytes, invalidated: float) -> Record:
-    """A record with its failure and invalidation, or without a value."""
-    _, length, flags, _, rev, _, size = _HEADER.unpack_from(blob)
-    body = blob[length + size :]
-    record = decoder(kind)(body) if body else kind(symbol=key)
-    if size:
-        failure = msgspec.msgpack.decode(blob[length : length + size])
-        record.failure = Failure(*failure[: len(Failure.__struct_fields__)])
-    if flags & _INVALIDATED or 0.0 < rev <= invalidated:
-        record.invalidated = True
+def _record_of(kind: type[Record], key: str, blob: bytes, gone: float, invalidated: float) -> Record | None:
+    """One record with its failure and invalidation, with a value or without; None when there is none."""
+    form, length, flags, size, failed, rev, _ = _HEADER.unpack_from(blob)
+    if form != _FORMAT or (rev <= gone and failed <= gone):
+        return None
+    try:
+        row = older_or_newer(kind, blob[length + size :] or msgspec.msgpack.encode([key]))
+        [record] = row_reader(kind)([row], {row[0]: key}).values()
+        if size:
+            failure = msgspec.msgpack.decode(blob[length : length + size])
+            record.failure = Failure(*failure[: len(Failure.__struct_fields__)])
+    except (msgspec.DecodeError, TypeError):
+        return None  # of a later version
+    record.invalidated = bool(flags & _INVALIDATED) or 0.0 < rev <= invalidated
     return record

@@ -2,8 +2,8 @@
 
 All keys begin with a prefix, here `P`:
 
-- `P:r:TABLE:KEY` a record: a header, the last failure, and the value as a map in msgpack. It expires when
-  the value is too old even for errors.
+- `P:r:TABLE:KEY` a record: a header, the last failure, and the values as an array in msgpack. It expires
+  when they are too old even for errors.
 - `P:c:SYMBOL` the closes of a symbol: their revision and the series in msgpack.
 - `P:i:TABLE` the keys of a table, each with the revision of its last change.
 - `P:meta` the revision (`rev`); the first of this store (`born`); those up to which records are forgotten
@@ -15,18 +15,31 @@ A server that is short of memory may evict any of these keys. Nothing wrong come
 many entries the others have, so that a loss is noticed; whole tables are invalidated and deleted by a number
 in `meta`, below which no record counts; and when `meta` itself is lost, so is everything.
 
-The header: format of the body, length of the header, flags (1: invalidated, 2: has closes), then
-`fetched_at`, the revision of the last write or invalidation of the value and that of the failure as doubles,
-and the length of the failure. A later format may make it longer; everybody keeps what is behind the part that
-they know.
+The header: format of the body, length of the header, flags (1: invalidated, 2: has closes), length of the
+failure; then as doubles the revision of the failure, that of the last write or invalidation of the value, and
+`fetched_at`. A later format may make it longer; everybody keeps what is behind the part that they know.
 """
 
 from __future__ import annotations
 
-__all__ = ["ADOPT", "BEGIN", "CHANGES", "CHANNEL", "DROP", "FAIL", "HEADER", "PUT", "SWEEP", "WITHDRAW"]
+__all__ = [
+    "ADOPT",
+    "BEGIN",
+    "CHANGES",
+    "CHANNEL",
+    "DROP",
+    "FAIL",
+    "FETCHED_BYTES",
+    "HEADER",
+    "PUT",
+    "SWEEP",
+    "WITHDRAW",
+]
 
-HEADER = "<BBBdddI"
+HEADER = ">BBBIddd"
 """The header as `struct` knows it."""
+FETCHED_BYTES = (23, 30)
+"""First and last byte of `fetched_at`."""
 CHANNEL = ":changes"
 """Behind the prefix: where each write announces its revision."""
 
@@ -70,16 +83,16 @@ local BASE = 31
 local function parsed(blob)
   if not blob then return nil end
   local row = {}
-  row.format, row.length, row.flags, row.fetched, row.rev, row.failed, row.size =
-    struct.unpack('<BBBdddI4', blob)
+  row.format, row.length, row.flags, row.size, row.failed, row.rev, row.fetched =
+    struct.unpack('>BBBI4ddd', blob)
   row.extra = blob:sub(BASE + 1, row.length)
   row.failure = blob:sub(row.length + 1, row.length + row.size)
   row.body = blob:sub(row.length + row.size + 1)
   return row
 end
 local function packed(row)
-  return struct.pack('<BBBdddI4', row.format, row.length, row.flags, row.fetched, row.rev, row.failed,
-                     #row.failure) .. row.extra .. row.failure .. row.body
+  return struct.pack('>BBBI4ddd', row.format, row.length, row.flags, #row.failure, row.failed, row.rev,
+                     row.fetched) .. row.extra .. row.failure .. row.body
 end
 local function floor() return math.max(meta('floor'), meta('gone:' .. T)) end
 local function alive(key, lowest)
@@ -172,7 +185,7 @@ for i = 0, count - 1 do
       redis.call('DEL', closes(key))
       flags = 0
     elseif bars then
-      set(closes(key), struct.pack('<d', rev) .. bars)
+      set(closes(key), struct.pack('>d', rev) .. bars)
       flags = 2
     end
     set(record(key), packed({format = 1, length = BASE, flags = flags, fetched = fetched, rev = rev,
@@ -312,7 +325,7 @@ check_index()
 local dropped = 0
 for i = 3, #ARGV, 2 do
   local key = ARGV[i]
-  if redis.call('GETRANGE', record(key), 3, 10) == ARGV[i + 1] then
+  if redis.call('GETRANGE', record(key), 23, 30) == ARGV[i + 1] then
     dropped = dropped + redis.call('DEL', record(key))
     if T == 'history' then redis.call('DEL', closes(key)) end
     redis.call('ZREM', INDEX, key)
