@@ -192,6 +192,21 @@ def test_the_password_of_a_file_opens_the_cache(server: PostgresServer, tmp_path
 
 
 @TLS
+def test_connections_over_tls_are_kept(server: PostgresServer) -> None:
+    """What TLS itself sends after the greeting is no farewell."""
+    level = PostgresLevel(url_of(server, "quotewell", PASSWORD), ManualClock(), timeout=GENEROUS)
+
+    def pid() -> int:
+        [[found]] = level._pool.read(
+            lambda connection: connection.execute("select pg_backend_pid()").fetchall()
+        )
+        return int(found)
+
+    assert len({pid() for _ in range(10)}) == 1
+    level.close()
+
+
+@TLS
 def test_a_server_with_a_certificate_of_nobody_we_trust_is_refused(
     server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +20,7 @@ from quotewell.cache import postgres_log
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
 from quotewell.cache.postgres import PostgresLevel
 from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.errors import CacheError
 from quotewell.protocols import Level
 from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split
@@ -236,6 +239,32 @@ def test_keys_names_and_reasons_may_hold_nul(level: PostgresLevel) -> None:
     assert level.changes_since(begun).keys == {namespace: {key}}
     assert level.delete_many(namespace, [key]) == 1
     assert level.put_many(namespace, [record], begun=begun) == {key}
+
+
+# --------------------------------------------------------------------------------------------- settings
+
+
+def test_what_a_server_is_set_to_changes_no_value(server: PostgresServer, schema: str) -> None:
+    settings = "-c extra_float_digits=-10 -c datestyle=German -c timezone=Asia/Tokyo -c bytea_output=escape"
+    url = f"{server.url()}&options={urllib.parse.quote(settings)}"
+    level = PostgresLevel(url, ManualClock(), schema=schema)
+    third = 1.0 / 3.0
+    record = Result(symbol="k", source="x", as_of=third, fetched_at=third, blob=bytes(range(256)))
+    level.put_many("result:mine", [record], begun=level.rev())
+    series = Closes(symbol="A", source="x", dates=[1], closes=[third])
+    level.put_many("history", [History(symbol="A", fetched_at=1.0)], begun=level.rev(), closes=[series])
+    failed = Failure("server", "", "x", 1, third, 1e9 + third, 1e300 * third)
+    level.fail_many("quote", {"A": failed}, begun=level.rev())
+    assert level.get_many("result:mine", ["k"]) == {"k": record}
+    assert level.get_many("quote", ["A"])["A"].failure == failed
+    assert level.get_closes(["A"]) == {"A": series}
+    level.close()
+    coordinator = PostgresCoordinator(url, ManualClock(now=1e9), schema=schema)
+    coordinator.add_stats({"quote": {"misses": 1}})
+    assert coordinator.stats_by_day(1) == {dt.date(2001, 9, 9): {"quote": {"misses": 1}}}
+    coordinator.add_usage({"A": third})
+    assert coordinator.top_usage(1) == [("A", third)]
+    coordinator.close()
 
 
 # -------------------------------------------------------------------------------------- all or nothing
