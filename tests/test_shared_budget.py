@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinators import INTERVAL, LIMIT, NOON, near
+from coordinators import INTERVAL, LIMIT, NOON
 from postgres_server import fresh_schema, shared_server
 from quotewell.coordination import postgres, valkey
 from quotewell.coordination.postgres import PostgresCoordinator
