@@ -105,10 +105,14 @@ class PostgresPush:
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
-        self._closed = True
-        thread, wake = self._thread, self._wake
-        if thread is not None and wake is not None and self._process == os.getpid():
+        if self._process != os.getpid():
+            self._closed = True
+            return
+        with self._lock:
+            self._closed = True
+            thread, wake = self._thread, self._wake
             self._thread = None
+        if thread is not None and wake is not None:
             wake.send(b"\0")
             thread.join()
             wake.close()
