@@ -220,7 +220,7 @@ def _shared(
 
     spare, _ = _file(settings.cache_folder / "spare.db", clock)
     level = SparedLevel(open_level, spare, clock)
-    coordinator = StandbyCoordinator(open_coordinator, clock)
+    level.companion = coordinator = StandbyCoordinator(open_coordinator, clock)
     error = level.first_error or coordinator.first_error
     if error is not None:
         text = (

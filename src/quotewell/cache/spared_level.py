@@ -13,7 +13,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from quotewell.cache.spare import Spare, Unsent
 from quotewell.errors import CacheDegradedWarning, CacheError
@@ -25,6 +25,12 @@ __all__ = ["SparedLevel"]
 T = TypeVar("T")
 
 _RETRY_SECONDS = 5.0
+
+
+class Tells(Protocol):
+    """Somebody who says once that a server is out of order."""
+
+    told: bool
 
 
 class SparedLevel:
@@ -50,6 +56,8 @@ class SparedLevel:
         self._begin_in_process()
         self.told = False
         """Whether it was said that the shared level is out of order."""
+        self.companion: Tells | None = None
+        """Who says the same of the same server: once is enough."""
         self.first_error: CacheError | None = None
         """Why the shared level could not be opened at first; it is the caller's to tell."""
         self.name = spare.name
@@ -230,7 +238,10 @@ class SparedLevel:
     def _lose(self, error: CacheError) -> None:
         self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
         self.name = self._spare.name
-        if not self.told:
-            self.told = True
+        said = self.told or (self.companion is not None and self.companion.told)
+        self.told = True
+        if self.companion is not None:
+            self.companion.told = True
+        if not said:
             text = f"{error}; going on with memory and {self.name} until it is back"
             warnings.warn(text, CacheDegradedWarning, stacklevel=4)
