@@ -28,6 +28,8 @@ __all__ = ["Mark", "PostgresPush"]
 _BELIEVED_SECONDS = 1.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.05, 5.0
 """Seconds between attempts to connect again."""
+_LONGEST_END = 5.0
+"""Seconds to wait for the thread's end: it may be asking for the server's address."""
 
 
 class Mark(NamedTuple):
@@ -114,7 +116,7 @@ class PostgresPush:
             self._thread = None
         if thread is not None and wake is not None:
             wake.send(b"\0")
-            thread.join()
+            thread.join(_LONGEST_END)
             wake.close()
 
     def _listen(self) -> None:
