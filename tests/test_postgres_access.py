@@ -153,6 +153,15 @@ def test_and_nothing_else(server: PostgresServer, forbidden: str) -> None:
         connection.rollback()
 
 
+def test_the_questions_of_the_documentation_are_answered(server: PostgresServer) -> None:
+    [block] = re.findall(r"```sql\n(select .*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    questions = [question for question in block.split(";") if question.strip()]
+    assert len(questions) == 4
+    with psycopg.connect(url_of(server, "quotewell_owner", OWNER_PASSWORD)) as connection:
+        for question in questions:
+            assert connection.execute(question).description
+
+
 def test_a_user_who_may_not_make_the_tables_is_told_what_is_needed(server: PostgresServer) -> None:
     with pytest.raises(CacheError, match="may not do that") as caught:
         PostgresLevel(
@@ -189,6 +198,21 @@ def test_the_password_of_a_file_opens_the_cache(server: PostgresServer, tmp_path
         cache_url=url_of(server, "quotewell", None), cache_password_file=tmp_path / "password"
     )
     PostgresLevel(settings.shared_url(), ManualClock(), timeout=GENEROUS).close()
+
+
+@TLS
+def test_connections_over_tls_are_kept(server: PostgresServer) -> None:
+    """What TLS itself sends after the greeting is no farewell."""
+    level = PostgresLevel(url_of(server, "quotewell", PASSWORD), ManualClock(), timeout=GENEROUS)
+
+    def pid() -> int:
+        [[found]] = level._pool.read(
+            lambda connection: connection.execute("select pg_backend_pid()").fetchall()
+        )
+        return int(found)
+
+    assert len({pid() for _ in range(10)}) == 1
+    level.close()
 
 
 @TLS

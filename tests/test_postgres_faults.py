@@ -20,7 +20,7 @@ from quotewell.protocols import Limit
 from quotewell.records import Failure, Quote
 from quotewell.testing import ManualClock
 
-TIMEOUT, SHORT = 2.0, 0.2
+TIMEOUT, SHORT = 5.0, 0.2
 LIMIT = Limit(2.0, 5)
 
 
@@ -226,9 +226,10 @@ def test_a_statement_that_waits_when_its_client_gives_up_leaves_nothing_behind(
     rev = level.rev()
     with psycopg.connect(server.url()) as holder:
         holder.execute("select from quotewell.counter for update")
-        errand = Errand(lambda: put(level, "LATE"))
-        with pytest.raises(CacheError, match=r"lock|in time"):
-            errand.result()
+        level._pool._timeout = SHORT
+        with pytest.raises(CacheError, match="in time"):
+            level.put_many("quote", [quote("LATE")], begun=rev)
+        level._pool._timeout = TIMEOUT
     wait_until(
         lambda: server.execute(
             "select count(*) from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid() "

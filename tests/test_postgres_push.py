@@ -223,6 +223,28 @@ def test_who_asks_but_for_a_second_does_not_listen(clock: ManualClock) -> None:
     assert level._push._thread is None
 
 
+def test_without_room_for_a_thread_it_goes_on_asking(
+    clock: ManualClock, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    level, other = (PostgresLevel(shared_server().url(), clock, schema=schema) for _ in range(2))
+    rev = level.changes_since(0).rev
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_room)
+        for number in range(3):
+            clock.advance(1.0)
+            put(other, f"S{number}")
+            changes = level.changes_since(rev)
+            assert changes.keys == {"quote": {f"S{number}"}}
+            rev = changes.rev
+    assert level._push._thread is None
+    listen(level, clock)
+    level.close()
+    other.close()
+
+
 def test_closing_while_it_cannot_connect_does_not_wait_for_ever(
     levels: Levels, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,13 +216,20 @@ class PostgresLevel:
     def _table(self, table: str) -> tuple[TableSql, Mapping[str, str]]:
         return table_sql(self._schema, table), scope_of(table)
 
-    def _withdraw(self, table: str, keys: Collection[str] | None, apply: Any, *, gone: bool) -> int:
+    def _withdraw(
+        self,
+        table: str,
+        keys: Collection[str] | None,
+        apply: Callable[[PostgresConnection, dict[str, Any]], int],
+        *,
+        gone: bool,
+    ) -> int:
         """Log an invalidation or deletion and apply it, in one transaction."""
         distinct = None if keys is None else [escaped(key) for key in dict.fromkeys(keys)]
 
         def withdraw(connection: PostgresConnection) -> int:
             parameters = self._log.withdraw(connection, table, distinct, gone=gone)
-            return int(apply(connection, parameters))
+            return apply(connection, parameters)
 
         return 0 if distinct == [] else self._write(withdraw, rows=len(distinct or ()))
 

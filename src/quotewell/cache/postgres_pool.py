@@ -210,11 +210,13 @@ class PostgresPool:
             self._check(connection)
             milliseconds = str(max(1, round(self._timeout * 1000)))
             # A process that was stopped must not hold the others' lock, nor one that is gone wait for it.
+            # Numbers come back as they were put, and nothing is compiled for statements as short as these.
             connection.execute(
                 """select set_config('lock_timeout', %(ms)s, false),
                     set_config('idle_in_transaction_session_timeout', %(ms)s, false),
                     set_config('client_connection_check_interval', %(ms)s, false),
-                    set_config('default_transaction_isolation', 'read committed', false)""",
+                    set_config('default_transaction_isolation', 'read committed', false),
+                    set_config('extra_float_digits', '1', false), set_config('jit', 'off', false)""",
                 {"ms": milliseconds},
             )
             ready = True

@@ -28,6 +28,8 @@ __all__ = ["Mark", "PostgresPush"]
 _BELIEVED_SECONDS = 1.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.05, 5.0
 """Seconds between attempts to connect again."""
+_LONGEST_END = 5.0
+"""Seconds to wait for the thread's end: it may be asking for the server's address."""
 
 
 class Mark(NamedTuple):
@@ -105,12 +107,16 @@ class PostgresPush:
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
-        self._closed = True
-        thread, wake = self._thread, self._wake
-        if thread is not None and wake is not None and self._process == os.getpid():
+        if self._process != os.getpid():
+            self._closed = True
+            return
+        with self._lock:
+            self._closed = True
+            thread, wake = self._thread, self._wake
             self._thread = None
+        if thread is not None and wake is not None:
             wake.send(b"\0")
-            thread.join()
+            thread.join(_LONGEST_END)
             wake.close()
 
     def _listen(self) -> None:

@@ -17,6 +17,7 @@ from quotewell.cache.postgres_server import open_pool
 from quotewell.cache.postgres_text import escaped, unescaped, wanted_keys
 from quotewell.coordination.budget import (
     Budget,
+    common_time,
     paused,
     pausing,
     quota_left,
@@ -200,7 +201,7 @@ class PostgresCoordinator:
         """Apply `step` to a provider's budget, alone."""
         for _ in range(_ATTEMPTS):
             before, version = self._budget(provider)
-            after, answer = step(before, self._clock.now())
+            after, answer = step(before, common_time(before, self._clock.now()))
             if after == before or self._write(provider, after, version):
                 return answer
         text = f"{self._pool.place}: the budget of {provider} is changed by too many at once"

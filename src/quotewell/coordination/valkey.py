@@ -19,6 +19,7 @@ import msgspec
 from quotewell.cache.valkey_server import ValkeyServer
 from quotewell.coordination.budget import (
     Budget,
+    common_time,
     paused,
     pausing,
     quota_left,
@@ -198,7 +199,7 @@ class ValkeyCoordinator:
         while True:
             stored = self._stored(provider)
             before = _budget(stored)
-            after, answer = step(before, self._clock.now())
+            after, answer = step(before, common_time(before, self._clock.now()))
             if after is before:
                 return answer
             row = msgspec.msgpack.encode(msgspec.structs.astuple(after))
