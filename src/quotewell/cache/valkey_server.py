@@ -49,7 +49,6 @@ class ValkeyServer:
         self.prefix = prefix
         self.place = f"{parts.hostname}:{parts.port or 6379}{parts.path}"
         """Where it is, without user and password."""
-        self._timeout = timeout
         self._closed = False
         self._broken = (valkey.ConnectionError,)
         self._errors = (valkey.ValkeyError, OSError)

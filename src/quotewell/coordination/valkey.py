@@ -2,7 +2,7 @@
 
 The arithmetic of budgets is the one of all coordinators: a budget is read, the next one computed here, and
 stored if nobody else has stored another meanwhile; else all is done again, at the time that it is then. Of
-many that try at once one always succeeds. The hosts' clocks should agree to about a second.
+many that try at once one always succeeds. The hosts' clocks should agree to a few seconds.
 """
 
 from __future__ import annotations
