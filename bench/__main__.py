@@ -20,6 +20,7 @@ from bench.options import options
 from bench.page import page, tables
 from bench.providers import providers
 from bench.serving import serving
+from bench.shared import shared
 from bench.stale import stale
 from bench.writing import writing
 
@@ -30,6 +31,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "writing": writing,
     "stale": stale,
     "crossing": crossing,
+    "shared": shared,
     "footprint": footprint,
     "books": books,
     "commands": commands,
