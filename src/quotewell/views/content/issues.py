@@ -1,0 +1,50 @@
+"""What a reader has to know of a report's gaps: by kind, the gravest first, with lines of the file."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quotewell.portfolio.problems import ProblemKind
+from quotewell.views.content.overview import Overview
+from quotewell.views.render.problems import LABELS
+from quotewell.views.words import printable
+
+__all__ = ["Issue", "Issues", "issues"]
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """One of them."""
+
+    message: str
+    line: int | None
+    """Of the imported file, counted from 1."""
+    text: str = ""
+    """The row as it stands in the file, where it could not be read."""
+
+
+class Issues(msgspec.Struct, frozen=True):
+    """Those of one kind."""
+
+    kind: ProblemKind
+    label: str
+    issues: tuple[Issue, ...]
+
+
+def issues(shown: Overview) -> tuple[Issues, ...]:
+    """All problems of a report, and each row that could not be read as it stands in the file."""
+    text_of = {(row.line, row.reason): row.text for row in shown.rejected}
+    found = []
+    for kind, label in LABELS.items():
+        group = tuple(
+            Issue(printable(problem.message), problem.line, _text(problem.line, problem.message, text_of))
+            for problem in shown.summary.problems
+            if problem.kind == kind
+        )
+        if group:
+            found.append(Issues(kind, label, group))
+    return tuple(found)
+
+
+def _text(line: int | None, message: str, text_of: dict[tuple[int, str], str]) -> str:
+    texts = (text for (at, reason), text in text_of.items() if at == line and reason in message)
+    return printable(next(texts, ""))
