@@ -74,31 +74,37 @@ def test_a_book_without_underlyings_draws_nothing() -> None:
     assert chart.sentence == "Net exposure: n/a."
 
 
-def test_stocks_and_options_are_stacked_to_the_total() -> None:
+def test_stocks_and_options_are_stacked_and_the_net_is_whole() -> None:
     chart = exposure_stack(summary().exposure, "raw", "USD", LIGHT)
     series = series_of(chart)
-    assert [bar["value"] for bar in series["Stocks"]["data"]] == [1_200_000.0, -100_000.0, 1_100_000.0]
-    assert [bar["value"] for bar in series["Options"]["data"]] == [300_000.0, -400_000.0, -100_000.0]
+    assert [bar["value"] for bar in series["Stocks"]["data"]] == [1_200_000.0, -100_000.0, None]
+    assert [bar["value"] for bar in series["Options"]["data"]] == [300_000.0, -400_000.0, None]
     assert series["Stocks"]["stack"] == series["Options"]["stack"]
-    assert [mark["value"] for mark in series["Total"]["data"]] == [
-        [1_500_000.0, "Long"], [-500_000.0, "Short"], [1_000_000.0, "Net"],
-    ]  # fmt: skip
+    whole = series["Total"]["data"]
+    assert [bar["value"] for bar in whole] == [1_500_000.0, -500_000.0, 1_000_000.0]
+    assert [bar["itemStyle"]["color"] for bar in whole] == ["transparent", "transparent", LIGHT.net]
+    assert [bar["label"]["formatter"] for bar in whole] == ["1,500,000", "−500,000", "1,000,000"]
     assert chart.rows[-1] == ("Gross", "1,300,000", "700,000", "2,000,000", "100.0")
 
 
 def test_beta_adjusted_exposure_has_no_parts() -> None:
     chart = exposure_stack(summary().exposure, "beta", "USD", LIGHT)
-    assert set(series_of(chart)) == {"Total"}
-    drawn = [series for series in chart.options["series"] if series["type"] == "bar"]
-    assert [bar["value"] for bar in drawn[0]["data"]] == pytest.approx([1_650_000.0, -550_000.0, 1_100_000.0])
+    series = series_of(chart)
+    assert set(series) == {"Total"}
+    assert [bar["value"] for bar in series["Total"]["data"]] == pytest.approx([1.65e6, -0.55e6, 1.1e6])
+    assert [bar["itemStyle"]["color"] for bar in series["Total"]["data"]] == [
+        LIGHT.long, LIGHT.short, LIGHT.net,
+    ]  # fmt: skip
 
 
-def test_an_unknown_total_has_no_mark() -> None:
+def test_an_unknown_total_has_no_bar() -> None:
     exposure = summary().exposure
     unknown = bucket(None, None, None)
     table = type(exposure)(long=unknown, short=unknown, net=unknown, gross=unknown)
     chart = exposure_stack(table, "raw", "USD", LIGHT)
-    assert series_of(chart)["Total"]["data"] == []
+    assert [(bar["value"], bar["label"]["show"]) for bar in series_of(chart)["Total"]["data"]] == [
+        (None, False)
+    ] * 3
     assert "long n/a" in chart.sentence
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -67,12 +67,35 @@ def base_options(palette: Palette) -> dict[str, Any]:
     }
 
 
-def value_axis(palette: Palette, formatter: str) -> dict[str, Any]:
-    """An axis of numbers with a faint line at each label."""
+def bounds(amounts: Iterable[float]) -> dict[str, Any]:
+    """Ends of an axis of bars that leave room for the amounts written beyond them; the ends have no label."""
+    known = [0.0, *amounts]
+    largest, least = max(known), min(known)
+    room = 0.22 * (largest - least)
+    ends = {"max": largest + room, "min": least - room if least < 0 else 0.0} if room else {}
+    return {**ends, "axisLabel": {"showMinLabel": least == 0.0, "showMaxLabel": False}}
+
+
+def value_axis(palette: Palette, formatter: str, ends: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An axis of numbers with a faint line at each label.
+
+    Args:
+        palette: Colours.
+        formatter: JavaScript function from a number to its label.
+        ends: What `bounds` says, for bars.
+    """
+    ends = ends or {}
     return {
+        **ends,
         "type": "value",
         "splitNumber": 4,
-        "axisLabel": {"color": palette.muted, "fontSize": 11, "hideOverlap": True, ":formatter": formatter},
+        "axisLabel": {
+            "color": palette.muted,
+            "fontSize": 11,
+            "hideOverlap": True,
+            ":formatter": formatter,
+            **ends.get("axisLabel", {}),
+        },
         "splitLine": {"lineStyle": {"color": palette.border}},
         "axisLine": {"show": False},
         "axisTick": {"show": False},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from quotewell.portfolio.summary import UnderlyingRow
-from quotewell.views.charts.chart import SHORT_AMOUNT, Chart, base_options, value_axis
+from quotewell.views.charts.chart import SHORT_AMOUNT, Chart, base_options, bounds, value_axis
 from quotewell.views.render.amounts import unit_for
 from quotewell.views.theme import Palette
 from quotewell.views.words import NOT_AVAILABLE, count, number
@@ -58,7 +58,7 @@ def exposure_bars(
         options={
             **base_options(palette),
             "grid": {"left": 4, "right": 12, "top": 4, "bottom": 4, "containLabel": True},
-            "xAxis": {**value_axis(palette, SHORT_AMOUNT), "scale": False, **_room(bars)},
+            "xAxis": value_axis(palette, SHORT_AMOUNT, bounds(amount for _, amount in bars)),
             "yAxis": {
                 "type": "category",
                 "inverse": True,
@@ -114,17 +114,6 @@ def _bar(name: str, amount: float, text: str, palette: Palette, selected: str | 
             "fontSize": 11,
         },
     }
-
-
-def _room(bars: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Bounds that leave room for the amounts at the ends of the bars."""
-    largest = max((amount for _, amount in bars), default=0.0)
-    least = min((amount for _, amount in bars), default=0.0)
-    room = 0.22 * (max(largest, 0.0) - min(least, 0.0))
-    bounds = {}
-    if room:
-        bounds = {"max": largest + room if largest > 0 else room, "min": least - room if least < 0 else 0.0}
-    return bounds
 
 
 def _sentence(what: str, shown: Sequence[tuple[UnderlyingRow, float]], unknown: Sequence[str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from quotewell.portfolio.summary import Bucket, ExposureTable
-from quotewell.views.charts.chart import SHORT_AMOUNT, Chart, base_options, value_axis
+from quotewell.views.charts.chart import SHORT_AMOUNT, Chart, base_options, bounds, value_axis
 from quotewell.views.charts.exposure_bars import Measure
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.theme import Palette
@@ -13,7 +14,8 @@ from quotewell.views.words import percent
 
 __all__ = ["exposure_stack"]
 
-_HEIGHT = 176
+_HEIGHT = 168
+_BAR = 18
 
 
 def exposure_stack(table: ExposureTable, measure: Measure, currency: str, palette: Palette) -> Chart:
@@ -28,9 +30,9 @@ def exposure_stack(table: ExposureTable, measure: Measure, currency: str, palett
     buckets = (("Long", table.long), ("Short", table.short), ("Net", table.net))
     totals = [_total(bucket, measure) for _, bucket in buckets]
     unit = unit_for(totals, currency)
-    parts = ("stocks", "options") if measure == "raw" else ("total",)
-    series = [_part(part, buckets, measure, palette) for part in parts]
-    series.append(_totals(buckets, measure, unit, palette))
+    parts = ("stocks", "options") if measure == "raw" else ()
+    series = [_part(part, table, palette) for part in parts]
+    series.append(_whole(buckets, measure, unit, palette))
     what = "exposure" if measure == "raw" else "beta-adjusted exposure"
     said = ", ".join(f"{name.lower()} {unit.text(_total(bucket, measure))}" for name, bucket in buckets)
     return Chart(
@@ -48,7 +50,9 @@ def exposure_stack(table: ExposureTable, measure: Measure, currency: str, palett
                 "data": [part.capitalize() for part in parts],
                 "textStyle": {"color": palette.muted, "fontSize": 12},
             },
-            "xAxis": {**value_axis(palette, SHORT_AMOUNT), **_room(totals, buckets, measure)},
+            "xAxis": value_axis(
+                palette, SHORT_AMOUNT, bounds(total for total in totals if total is not None)
+            ),
             "yAxis": {
                 "type": "category",
                 "inverse": True,
@@ -83,69 +87,51 @@ def _total(bucket: Bucket, measure: Measure) -> float | None:
     return bucket.total if measure == "raw" else bucket.beta_adjusted
 
 
-def _part(
-    part: str, buckets: tuple[tuple[str, Bucket], ...], measure: Measure, palette: Palette
-) -> dict[str, Any]:
-    is_first = part != "options"
-    colours = {
-        "Long": palette.long if is_first else palette.long_soft,
-        "Short": palette.short if is_first else palette.short_soft,
-    }
-    net = {True: palette.net, False: palette.muted}[is_first]
+def _part(part: str, table: ExposureTable, palette: Palette) -> dict[str, Any]:
+    """The stocks or the options in long and short; of the net only the whole says anything."""
+    is_first = part == "stocks"
     return {
         "type": "bar",
         "name": part.capitalize(),
         "stack": "exposure",
-        "barWidth": 18,
-        "color": net,
+        "barWidth": _BAR,
+        "color": palette.net if is_first else palette.muted,  # of the legend
         "data": [
             {
-                "value": getattr(bucket, part) if measure == "raw" else bucket.beta_adjusted,
-                "itemStyle": {"color": colours.get(name, net)},
-            }
-            for name, bucket in buckets
+                "value": getattr(table.long, part),
+                "itemStyle": {"color": palette.long if is_first else palette.long_soft},
+            },
+            {
+                "value": getattr(table.short, part),
+                "itemStyle": {"color": palette.short if is_first else palette.short_soft},
+            },
+            {"value": None},
         ],
     }
 
 
-def _totals(
-    buckets: tuple[tuple[str, Bucket], ...], measure: Measure, unit: Unit, palette: Palette
+def _whole(
+    buckets: Sequence[tuple[str, Bucket]], measure: Measure, unit: Unit, palette: Palette
 ) -> dict[str, Any]:
-    """A mark with the amount, where the parts together end."""
-    return {
-        "type": "scatter",
-        "name": "Total",
-        "symbol": "rect",
-        "symbolSize": [3, 24],
-        "silent": True,
-        "itemStyle": {"color": palette.text},
-        "tooltip": {"show": False},
-        "data": [
+    """Bars of what has no parts, and the amount at the end of each, whether of one part or two."""
+    colours = {"Long": palette.long, "Short": palette.short, "Net": palette.net}
+    data = []
+    for name, bucket in buckets:
+        amount = _total(bucket, measure)
+        is_whole = measure == "beta" or name == "Net"
+        data.append(
             {
-                "value": [amount, name],
+                "value": amount,
+                # Parts lie below: the bar is there for its label alone.
+                "itemStyle": {"color": colours[name] if is_whole else "transparent"},
                 "label": {
-                    "show": True,
-                    "position": "right" if amount >= 0 else "left",
+                    "show": amount is not None,
+                    "position": "right" if amount is None or amount >= 0 else "left",
                     "formatter": unit.text(amount),
                     "color": palette.text,
                     "fontWeight": 600,
                     "fontSize": 12,
                 },
             }
-            for name, bucket in buckets
-            if (amount := _total(bucket, measure)) is not None
-        ],
-    }
-
-
-def _room(
-    totals: list[float | None], buckets: tuple[tuple[str, Bucket], ...], measure: Measure
-) -> dict[str, float]:
-    amounts = [amount for amount in totals if amount is not None]
-    if measure == "raw":
-        amounts += [
-            part for _, bucket in buckets for part in (bucket.stocks, bucket.options) if part is not None
-        ]
-    largest, least = max([0.0, *amounts]), min([0.0, *amounts])
-    room = 0.22 * (largest - least)
-    return {"max": largest + room, "min": least - room if least < 0 else 0.0} if room else {}
+        )
+    return {"type": "bar", "name": "Total", "barWidth": _BAR, "barGap": "-100%", "data": data}

@@ -46,7 +46,7 @@ def pnl_curve(
             "type": "line",
             "name": "Model",
             "data": model,
-            "showSymbol": False,
+            "symbol": "none",
             "lineStyle": {"width": 2.5, "color": palette.accent},
             "itemStyle": {"color": palette.accent},
             "areaStyle": {"color": palette.accent, "opacity": 0.07},
@@ -59,7 +59,7 @@ def pnl_curve(
                 "type": "line",
                 "name": "Delta only",
                 "data": [[_percents(point.market), beta_adjusted * point.market] for point in points],
-                "showSymbol": False,
+                "symbol": "none",
                 "lineStyle": {"width": 1.5, "type": "dashed", "color": palette.muted},
                 "itemStyle": {"color": palette.muted},
             }
@@ -76,6 +76,7 @@ def pnl_curve(
                 "top": 0,
                 "left": 0,
                 "itemWidth": 22,
+                "itemStyle": {"opacity": 0},  # the line alone
                 "data": ["Model", *(["Delta only"] if beta_adjusted is not None else [])],
                 "textStyle": {"color": palette.muted, "fontSize": 12},
             },

@@ -56,8 +56,10 @@ def exposures(summary: Summary) -> Table:
         _bucket("Short, by underlying", netted.short, unit),
         _bucket("Gross, by underlying", netted.gross, unit),
     ]
-    headings = ("", "Stocks", "Options", f"Total, {unit.name}", "% of value", "Beta-adjusted", "")
-    return Table("Exposure", headings, rows, left=frozenset((0, 6)), strong=frozenset(("Net",)))
+    headings = ("", "Stocks", "Options", f"Total, {unit.name}", "% of value", "Beta-adjusted")
+    missing = by_leg.net.beta_adjusted_missing
+    caption = f"Exposure, without {', '.join(missing)}" if missing else "Exposure"
+    return Table(caption, headings, rows, strong=frozenset(("Net",)))
 
 
 def underlyings(summary: Summary) -> Table:
@@ -169,14 +171,12 @@ def provenance(shown: Overview) -> Table:
 
 def _bucket(name: str, bucket: NetBucket, unit: Unit) -> list[str]:
     parts = [unit.text(bucket.stocks), unit.text(bucket.options)] if isinstance(bucket, Bucket) else ["", ""]
-    missing = f"≥ {len(bucket.missing)} missing" if bucket.missing else ""
     return [
         name,
         *parts,
         unit.text(bucket.total),
         percent(bucket.share_of_value),
         unit.text(bucket.beta_adjusted),
-        missing,
     ]
 
 
