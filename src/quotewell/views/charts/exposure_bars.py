@@ -62,6 +62,7 @@ def exposure_bars(
             "yAxis": {
                 "type": "category",
                 "inverse": True,
+                "triggerEvent": True,
                 "data": [name for name, _ in bars],
                 "axisLine": {"show": False},
                 "axisTick": {"show": False},
