@@ -39,9 +39,9 @@ FLAGS = {"is_option", "is_call", "american", "exercise"}
 
 def book(*rows: dict[str, float]) -> Legs:
     """Legs of one unit at 100 with beta 1 and no options, unless a row says otherwise."""
-    leg = {"quantity": 1.0, "spot": 100.0, "beta": 1.0, "fx": 1.0}
+    leg = {"quantity": 1.0, "spot": 100.0, "beta": 1.0, "fx": 1.0, "exposure": 100.0}
     columns = {name: np.array([row.get(name, default) for row in rows]) for name, default in leg.items()}
-    legs = Legs(columns["quantity"], columns["spot"], columns["beta"], columns["fx"])
+    legs = Legs._make([*columns.values(), None])
     if not any(row.get("is_option") for row in rows):
         return legs
     terms = {
@@ -186,7 +186,7 @@ def test_the_order_of_moves_and_legs_is_kept() -> None:
 def test_a_book_of_stocks_loads_no_option_engine() -> None:
     code = (
         "import sys, numpy as np; from quotewell.analytics.whatif import Legs, pnl; "
-        "one = np.ones(1); assert pnl([0.1], Legs(one, one, one, one)).points[0].pnl; "
+        "one = np.ones(1); assert pnl([0.1], Legs(one, one, one, one, one)).points[0].pnl; "
         "sys.exit('quotewell.analytics.options' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
