@@ -110,21 +110,21 @@ def test_an_unknown_total_has_no_bar() -> None:
 
 def test_the_line_of_deltas_is_straight_and_dashed() -> None:
     points = moves(pnl=5.0)
-    series = series_of(pnl_curve(points, 1_000_000.0, "USD", LIGHT))
+    series = series_of(pnl_curve(points, "USD", LIGHT))
     assert series["Delta only"]["lineStyle"]["type"] == "dashed"
-    assert series["Delta only"]["data"] == [[point.market * 100, point.market * 1e6] for point in points]
+    assert series["Delta only"]["data"] == [[point.market * 100, point.delta_pnl] for point in points]
     assert series["Model"]["data"] == [[point.market * 100, 5.0] for point in points]
     assert "type" not in series["Model"]["lineStyle"]
 
 
 def test_without_a_known_exposure_there_is_no_line_of_deltas() -> None:
-    chart = pnl_curve(moves(), None, "USD", LIGHT)
+    chart = pnl_curve(moves(delta_pnl=None), "USD", LIGHT)
     assert "Delta only" not in series_of(chart)
     assert {row[-1] for row in chart.rows} == {"n/a"}
 
 
 def test_the_mark_stands_on_the_line_between_two_points() -> None:
-    chart = pnl_curve(moves(), 1_000_000.0, "USD", LIGHT, market=-0.035)
+    chart = pnl_curve(moves(), "USD", LIGHT, market=-0.035)
     mark = series_of(chart)["Chosen"]["data"][0]
     assert mark["value"] == pytest.approx([-3.5, -35_000.0])
     assert mark["label"]["formatter"] == "−35,000"
@@ -132,17 +132,17 @@ def test_the_mark_stands_on_the_line_between_two_points() -> None:
 
 @pytest.mark.parametrize("market", [None, 0.5])
 def test_no_mark_where_there_is_no_line(market: float | None) -> None:
-    assert "Chosen" not in series_of(pnl_curve(moves(), 1.0, "USD", LIGHT, market=market))
+    assert "Chosen" not in series_of(pnl_curve(moves(), "USD", LIGHT, market=market))
 
 
 def test_no_mark_where_profit_is_unknown() -> None:
-    assert "Chosen" not in series_of(pnl_curve(moves(pnl=None), 1.0, "USD", LIGHT, market=0.0))
+    assert "Chosen" not in series_of(pnl_curve(moves(pnl=None), "USD", LIGHT, market=0.0))
 
 
 def test_the_curve_is_told() -> None:
-    chart = pnl_curve(moves(missing=("PDD",)), 1_000_000.0, "USD", LIGHT)
+    chart = pnl_curve(moves(missing=("PDD",)), "USD", LIGHT)
     assert chart.sentence == ("Profit and loss in USD: −200,000 at −20 %, +200,000 at +20 %. Not in it: PDD.")
-    assert chart.rows[0] == ("−20 %", "−200,000", "−10.0", "−200,000")
+    assert chart.rows[0] == ("−20 %", "−200,000", "−10.0", "−180,000")
 
 
 def test_moves_of_the_curve_include_none_at_all() -> None:
@@ -156,7 +156,7 @@ def test_charts_are_json_and_their_functions_are_ours(palette: Palette) -> None:
     charts = [
         exposure_bars(report.by_underlying, "raw", "USD", palette),
         exposure_stack(report.exposure, "raw", "USD", palette),
-        pnl_curve(report.what_if, 1.0, "USD", palette, market=0.02),
+        pnl_curve(report.what_if, "USD", palette, market=0.02),
     ]
     for chart in charts:
         assert json.loads(json.dumps(chart.options, allow_nan=False)) == chart.options

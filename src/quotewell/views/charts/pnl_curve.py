@@ -24,17 +24,15 @@ _IN_TABLE = 0.05
 
 def pnl_curve(
     points: Sequence[WhatIfPoint],
-    beta_adjusted: float | None,
     currency: str,
     palette: Palette,
     *,
     market: float | None = None,
 ) -> Chart:
-    """The model's line, and the straight one of today's beta-adjusted exposure, dashed.
+    """The model's line, and the straight one of today's deltas, dashed.
 
     Args:
         points: Of a what-if, in rising order of the market's moves.
-        beta_adjusted: Net beta-adjusted exposure; None where it is not known.
         currency: Of the amounts.
         palette: Colours.
         market: The move at which a mark stands; None for none.
@@ -53,12 +51,13 @@ def pnl_curve(
             "markLine": _zero(palette),
         }
     ]
-    if beta_adjusted is not None:
+    has_deltas = any(point.delta_pnl is not None for point in points)
+    if has_deltas:
         series.append(
             {
                 "type": "line",
                 "name": "Delta only",
-                "data": [[_percents(point.market), beta_adjusted * point.market] for point in points],
+                "data": [[_percents(point.market), point.delta_pnl] for point in points],
                 "symbol": "none",
                 "lineStyle": {"width": 1.5, "type": "dashed", "color": palette.muted},
                 "itemStyle": {"color": palette.muted},
@@ -77,7 +76,7 @@ def pnl_curve(
                 "left": 0,
                 "itemWidth": 22,
                 "itemStyle": {"opacity": 0},  # the line alone
-                "data": ["Model", *(["Delta only"] if beta_adjusted is not None else [])],
+                "data": ["Model", *(["Delta only"] if has_deltas else [])],
                 "textStyle": {"color": palette.muted, "fontSize": 12},
             },
             "tooltip": {**base_options(palette)["tooltip"], "trigger": "axis"},
@@ -97,7 +96,7 @@ def pnl_curve(
                 f"{signed(_percents(point.market), 0)} %",
                 unit.change(point.pnl).plain,
                 percent(point.share_of_value),
-                unit.change(None if beta_adjusted is None else beta_adjusted * point.market).plain,
+                unit.change(point.delta_pnl).plain,
             )
             for point in points
             if abs(point.market / _IN_TABLE - round(point.market / _IN_TABLE)) < 1e-9

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from quotewell.portfolio.day_change import DayChange, day_change, day_changes
-from quotewell.portfolio.exposures import what_if
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.row import ValuedRow, row_of
 from quotewell.portfolio.summary import Summary, WhatIfPoint
+from quotewell.portfolio.what_if import what_if
 from quotewell.views.charts import CURVE_MOVES
 from quotewell.views.content.provenance import Source, sources
 
@@ -50,6 +50,6 @@ def overview(
         rows=tuple(row_of(columns, row) for row in range(len(columns.entries))),
         day_changes=tuple(None if change != change else change for change in changes),  # noqa: PLR0124  NaN
         rejected=tuple(book.rejected),
-        curve=what_if(columns, list(moves), summary.value.total),
+        curve=what_if(columns, moves, summary.value.total),
         sources=sources(columns.snapshot),
     )

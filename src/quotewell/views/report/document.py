@@ -70,12 +70,11 @@ def html_report(shown: Overview) -> str:
 def _charts(shown: Overview, palette: Palette) -> dict[str, Chart]:
     summary = shown.summary
     rows, currency = summary.by_underlying, summary.base_currency
-    beta_adjusted = summary.exposure.net.beta_adjusted
     return {
         "bars-raw": exposure_bars(rows, "raw", currency, palette),
         "bars-beta": exposure_bars(rows, "beta", currency, palette),
         "stack": exposure_stack(summary.exposure, "raw", currency, palette),
-        "curve": pnl_curve(shown.curve, beta_adjusted, currency, palette),
+        "curve": pnl_curve(shown.curve, currency, palette),
     }
 
 

@@ -16,16 +16,18 @@ from quotewell.portfolio.importers import ImportedFile
 from quotewell.portfolio.needs import Entry
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import Position
+from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.prefetch import Progress
 from quotewell.records import Facet
 from quotewell.service import TickerService
 from quotewell.views.books import book_of
+from quotewell.views.charts import CURVE_MOVES
 from quotewell.views.content.overview import Overview, overview
 
-__all__ = ["BookView", "Choice", "part_of"]
+__all__ = ["OWN", "BookView", "Choice", "part_of"]
 
-_OVERRIDDEN: dict[Facet, str] = {"quote": "prices", "risk": "betas", "dividend": "dividend_yields"}
-"""Fields of a basis by what they stand in for."""
+OWN: tuple[Facet, ...] = ("quote", "risk", "dividend")
+"""What can be one's own: prices, betas and dividend yields."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +40,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     days: float = 0.0
     """By which the what-if is later."""
     volatility: float = 0.0
-    """By which it is raised in the what-if: 0.2 for a fifth more."""
+    """Points by which it is raised in the what-if."""
 
 
 def part_of(file: ImportedFile, *, account: str | None = None, underlying: str | None = None) -> ImportedFile:
@@ -50,7 +52,9 @@ def part_of(file: ImportedFile, *, account: str | None = None, underlying: str |
     def is_wanted(entry: Entry) -> bool:
         if account is not None and account != (entry.account or entry.account_name):
             return False
-        return underlying is None or (isinstance(entry, Position) and entry.underlying == underlying)
+        return underlying is None or (
+            isinstance(entry, Position) and underlying in (entry.underlying, entry.symbol)
+        )
 
     return msgspec.structs.replace(
         file,
@@ -97,10 +101,13 @@ class BookView:
         part = part_of(self.file, account=choice.account, underlying=None if whole else choice.underlying)
         at = None if choice.day is None else close_of(choice.day)
         settings = self.tickers.settings
-        given: dict[str, dict[str, float]] = {field: {} for field in _OVERRIDDEN.values()}
-        for (symbol, facet), value in self.overrides.items():
-            given[_OVERRIDDEN[facet]][symbol] = value
-        basis = Basis(base_currency=settings.base_currency, benchmark=settings.benchmark, **given)
+        basis = Basis(
+            base_currency=settings.base_currency,
+            benchmark=settings.benchmark,
+            prices=self._own("quote"),
+            betas=self._own("risk"),
+            dividend_yields=self._own("dividend"),
+        )
         return book_of(part, self.tickers, basis=basis, at=at)
 
     def prefetch(self, progress: Callable[[Progress], None]) -> None:
@@ -111,6 +118,13 @@ class BookView:
     def overview(self, *, whole: bool = False) -> Overview:
         """All that is shown of it."""
         return overview(self.book(whole=whole), requests=self.tickers.requests)
+
+    def curve(self, shown: Overview) -> tuple[WhatIfPoint, ...]:
+        """The what-if of what is shown, days later and at another volatility where that is chosen."""
+        choice = self.choice
+        if not choice.days and not choice.volatility:
+            return shown.curve
+        return self.book().what_if(CURVE_MOVES, days=choice.days, volatility=choice.volatility)
 
     def csv(self, shown: Overview) -> str:
         """What is shown as CSV, which the importers read back."""
@@ -129,7 +143,7 @@ class BookView:
         Raises:
             UsageError: A value of this kind cannot be one's own, or not be this.
         """
-        if facet not in _OVERRIDDEN:
+        if facet not in OWN:
             raise UsageError(f"a {facet} cannot be one's own")
         if value is None:
             self.overrides.pop((symbol, facet), None)
@@ -137,3 +151,6 @@ class BookView:
         if (facet == "quote" and value <= 0.0) or (facet == "dividend" and not 0.0 <= value < 1.0):
             raise UsageError("a price is above 0, a yield from 0 to below 100 %")
         self.overrides[symbol, facet] = value
+
+    def _own(self, facet: Facet) -> dict[str, float]:
+        return {symbol: value for (symbol, of), value in self.overrides.items() if of == facet}

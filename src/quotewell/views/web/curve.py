@@ -23,7 +23,7 @@ class Curve:
     """The panel.
 
     Args:
-        on_shift: Told by how many days and by what fraction of volatility the line is to be shifted.
+        on_shift: Told by how many days and volatility points the line is to be shifted.
     """
 
     def __init__(self, on_shift: Callable[[float, float], Any]) -> None:
@@ -49,7 +49,7 @@ class Curve:
         for name, label, least, most, start, unit, is_signed, on_move in (
             ("market", "Market", -30, 30, -10, "%", True, self._move_market),
             ("days", "Days from now", 0, _LONGEST, 0, "d", False, self._move_days),
-            ("volatility", "Volatility", -50, 100, 0, "%", True, self._move_volatility),
+            ("volatility", "Volatility", -20, 40, 0, "points", True, self._move_volatility),
         ):
             made = RangeInput(
                 name, label, least=least, most=most, step=1, unit=unit, signed=is_signed, on_move=on_move
@@ -64,18 +64,18 @@ class Curve:
         self._days = days
         return self._on_shift(self._days, self._volatility)
 
-    def _move_volatility(self, percent: float) -> Any:
-        self._volatility = percent / 100.0
+    def _move_volatility(self, points: float) -> Any:
+        self._volatility = points
         return self._on_shift(self._days, self._volatility)
 
     def _draw(self) -> None:
         if self._shown is None:
             return
         summary = self._shown.summary
-        net, currency = summary.exposure.net.beta_adjusted, summary.base_currency
+        currency = summary.base_currency
         self._chart.show(
-            pnl_curve(self._points, net, currency, LIGHT, market=self._market),
-            pnl_curve(self._points, net, currency, DARK, market=self._market),
+            pnl_curve(self._points, currency, LIGHT, market=self._market),
+            pnl_curve(self._points, currency, DARK, market=self._market),
         )
         pnl, total = at_move(self._points, self._market), summary.value.total
         share = f" ({signed(pnl / total * 100, 1)} % of value)" if pnl is not None and total else ""

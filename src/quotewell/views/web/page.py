@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import asyncio
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-from nicegui import run, ui
+from nicegui import ui
 
 from quotewell.errors import QuotewellError
 from quotewell.portfolio.summary import WhatIfPoint
@@ -100,7 +100,7 @@ class Page:
         """Show another book: fetch what it needs, value it."""
         try:
             if key == KEY:
-                self._view = BookView(*await run.io_bound(self._sample.open))
+                self._view = BookView(*await asyncio.to_thread(self._sample.open))
             else:
                 self._view = BookView(self._uploads.get(key).book.file, self._tickers)
         except KeyError:
@@ -132,7 +132,7 @@ class Page:
         """Hand over what is shown as `csv`, `json` or `html`."""
         view, shown = self._view, self._shown
         if view is not None and shown is not None:
-            made = await run.io_bound(exported, view, shown, form)
+            made = await asyncio.to_thread(exported, view, shown, form)
             ui.download.content(made.content, made.name, made.media_type)
 
     # ------------------------------------------------------------------------------------------- inside
@@ -143,7 +143,7 @@ class Page:
             return
         self._progress.begin()
         try:
-            await self._told(lambda: run.io_bound(view.prefetch, self._progress.tell))
+            await self._told(lambda: asyncio.to_thread(view.prefetch, self._progress.tell))
         finally:
             self._progress.end()
         await self._value()
@@ -155,9 +155,9 @@ class Page:
             return
         self._turn += 1
         turn = self._turn
-        whole = await run.io_bound(view.overview, whole=True)
-        shown = whole if view.choice.underlying is None else await run.io_bound(view.overview)
-        points = await run.io_bound(view.curve, shown)
+        whole = await asyncio.to_thread(view.overview, whole=True)
+        shown = whole if view.choice.underlying is None else await asyncio.to_thread(view.overview)
+        points = await asyncio.to_thread(view.curve, shown)
         if turn == self._turn:
             self._whole, self._shown = whole, shown
             self._show(view, whole, shown, points)
@@ -181,7 +181,7 @@ class Page:
         view.choose(days=days, volatility=volatility)
         self._turn += 1
         turn = self._turn
-        points = await run.io_bound(view.curve, shown)
+        points = await asyncio.to_thread(view.curve, shown)
         if turn == self._turn:
             self._curve.show(shown, points)
 
@@ -189,13 +189,15 @@ class Page:
         view = self._view
         if view is None:
             return
-        reason = await run.io_bound(view.refresh, symbol, facet)
-        ui.notify(f"{symbol}: {reason}" if reason else f"{symbol}: fetched anew", type="warning" if reason else None)
+        reason = await asyncio.to_thread(view.refresh, symbol, facet)
+        ui.notify(
+            f"{symbol}: {reason}" if reason else f"{symbol}: fetched anew", type="warning" if reason else None
+        )
         await self._value()
 
     async def _override(self, symbol: str, facet: Facet, value: float | None) -> None:
         view = self._view
-        if view is not None and await self._told(lambda: _done(view.override, symbol, facet, value)):
+        if view is not None and await self._told(lambda: self._overridden(view, symbol, facet, value)):
             await self._value()
 
     async def _live(self) -> None:
@@ -210,6 +212,9 @@ class Page:
 
     async def _chosen(self, view: BookView, fields: dict[str, Any]) -> None:
         view.choose(**fields)
+
+    async def _overridden(self, view: BookView, symbol: str, facet: Facet, value: float | None) -> None:
+        view.override(symbol, facet, value)
 
     async def _told(self, work: Callable[[], Awaitable[Any]]) -> bool:
         """Do something; say so where it cannot be done."""

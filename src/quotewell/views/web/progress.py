@@ -12,7 +12,7 @@ __all__ = ["ProgressBar", "sentence"]
 def sentence(progress: Progress) -> str:
     """What a reader has to know while waiting: `1,520 of 2,000 tickers · 58 requests · about 11 s left`."""
     parts = [
-        f"{number(progress.symbols_done)} of {count(progress.symbols, 'ticker')}",
+        f"{number(progress.done)} of {count(progress.symbols, 'ticker')}",
         count(progress.requests, "request"),
     ]
     if progress.seconds_left is not None and progress.seconds_left >= 1.0:

@@ -11,6 +11,7 @@ from quotewell.records import Facet
 from quotewell.views.content.overview import Overview
 from quotewell.views.content.positions import Cell, Column, TableRow
 from quotewell.views.content.provenance import Source
+from quotewell.views.web.book_view import OWN
 from quotewell.views.web.elements import DataTable, SheetDialog, box, button, text
 from quotewell.views.words import NOT_AVAILABLE, age, iso
 
@@ -26,7 +27,6 @@ _COLUMNS = (
     Column("state", "State", is_text=True),
     Column("reason", "Last failure", is_text=True),
 )
-_OWN: tuple[Facet, ...] = ("quote", "risk", "dividend")
 _HINTS: dict[str, str] = {
     "quote": "Price of a share, in its own currency",
     "risk": "Beta against the benchmark",
@@ -49,7 +49,7 @@ class Sources:
     ) -> None:
         self._on_retry = on_retry
         self._on_override = on_override
-        self._symbol, self._facet = "", _OWN[0]
+        self._symbol, self._facet = "", OWN[0]
         self._sheet = SheetDialog("Where every value comes from", side=True)
         with self._sheet:
             self._table = DataTable(
@@ -119,7 +119,7 @@ def _id(source: Source) -> str:
 
 
 def _actions(source: Source) -> tuple[str, ...]:
-    return ("retry", "override") if source.facet in _OWN else ("retry",)
+    return ("retry", "override") if source.facet in OWN else ("retry",)
 
 
 def _row(source: Source) -> TableRow:

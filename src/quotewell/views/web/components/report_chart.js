@@ -60,6 +60,7 @@ export default {
   },
   methods: {
     draw(anew) {
+      if (!this.light) return; // nothing is known yet
       const isDark = document.body.classList.contains("body--dark");
       if (anew === true && this.drawn === isDark && this.shown === this.light) return;
       this.drawn = isDark;
