@@ -20,7 +20,7 @@ __all__ = [
     "value_axis",
 ]
 
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+FONT = "Roboto, system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', sans-serif"
 
 AMOUNT = "v => v == null ? 'n/a' : Math.round(v).toLocaleString('en-US').replace('-', '\u2212')"
 """A whole amount with a true minus sign, in JavaScript. Keys that begin with a colon hold such functions."""

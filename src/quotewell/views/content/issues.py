@@ -9,7 +9,7 @@ from quotewell.views.content.overview import Overview
 from quotewell.views.render.problems import LABELS
 from quotewell.views.words import printable
 
-__all__ = ["Issue", "Issues", "issues"]
+__all__ = ["Issue", "Issues", "issues", "without_options"]
 
 
 class Issue(msgspec.Struct, frozen=True):
@@ -43,6 +43,11 @@ def issues(shown: Overview) -> tuple[Issues, ...]:
         if group:
             found.append(Issues(kind, label, group))
     return tuple(found)
+
+
+def without_options(message: str) -> str:
+    """A problem's message without the clauses that name an option of the command line."""
+    return "; ".join(clause for clause in message.split("; ") if " --" not in clause)
 
 
 def _text(line: int | None, message: str, text_of: dict[tuple[int, str], str]) -> str:

@@ -89,6 +89,11 @@ def position_rows(shown: Overview) -> tuple[TableRow, ...]:
     names = {row.underlying: row.name or "" for row in shown.summary.by_underlying}
     rows = []
     for group in grouped(shown.rows):
+        if len(group.rows) == 1 and group.rows[0].symbol == group.underlying:
+            rows.append(
+                TableRow(group.underlying or "", _cells(group.rows[0], change_of[id(group.rows[0])], total))
+            )
+            continue
         children = tuple(
             TableRow(f"{group.underlying or ''}/{place}", _cells(row, change_of[id(row)], total))
             for place, row in enumerate(group.rows)

@@ -30,7 +30,8 @@ class Empty:
 
     def __init__(self, on_open: Callable[[str], Any]) -> None:
         self._box: Element = box("section", "empty")
-        brokers = ", ".join(importer.broker for importer in IMPORTERS if importer.broker != _PLAIN)
+        named = dict.fromkeys(importer.broker.removesuffix(" statement") for importer in IMPORTERS)
+        brokers = ", ".join(broker for broker in named if broker != _PLAIN)
         with self._box:
             text("See what your portfolio is really exposed to", "h1")
             self._message = text("", "p", "notice")

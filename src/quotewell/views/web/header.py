@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from nicegui.element import Element
-
 from quotewell.views.content.overview import Overview
 from quotewell.views.render.header import moment
 from quotewell.views.web.book_view import BookView
@@ -45,23 +43,27 @@ class Header:
     def __init__(self, actions: Actions) -> None:
         self._actions = actions
         with box("header", "top"):
-            with box("div", "brand"):
-                text("quotewell", "span", "wordmark")
+            text("quotewell", "span", "wordmark")
             self._title = box("div", "title")
             with self._title:
                 self._name = text("", "h1")
                 self._about = text("", "p", "about")
-            self._tools = box("div", "bar")
-            with self._tools:
-                self._account = chooser("Account", lambda name: actions.choose(account=name or None))
-                self._underlying = chooser("Underlying", lambda name: actions.choose(underlying=name or None))
-                self._day = self._date_input()
-                self._sources = button("Sources", actions.show_sources)
-                self._issues = button("Problems", actions.show_issues)
+            self._files = box("div", "bar")
+            with self._files:
                 self._export_menu()
                 DropZone("Open…", actions.open_book, compact=True)
             ColorScheme()
-        self._title.visible = self._tools.visible = False
+        self._tools = box("nav", "bar tools-bar", aria_label="What is shown")
+        with self._tools:
+            self._account = chooser("Account", lambda name: actions.choose(account=name or None))
+            self._underlying = chooser("Underlying", lambda name: actions.choose(underlying=name or None))
+            self._day_input()
+            box("span", "spacer")
+            self._sources = button("Sources", actions.show_sources)
+            self._issues = button("Problems", actions.show_issues)
+        self._parts = (self._title, self._files, self._tools)
+        for part in self._parts:
+            part.visible = False
 
     def show(self, view: BookView, whole: Overview, shown: Overview) -> None:
         """Say what is shown.
@@ -72,7 +74,8 @@ class Header:
             shown: What is chosen of it.
         """
         summary = shown.summary
-        self._title.visible = self._tools.visible = True
+        for part in self._parts:
+            part.visible = True
         self._name.set_text(printable(PurePath(view.file.path).name))
         valued = NOT_AVAILABLE if summary.valuation_at is None else moment(summary.valuation_at)
         about = [summary.broker, count(summary.counts.rows, "row"), f"valued {valued}"]
@@ -80,6 +83,7 @@ class Header:
             about.append("live")
         self._about.set_text(" · ".join(about))
         accounts = view.file.accounts
+        self._valued.set_text("Valued now" if view.choice.day is None else "Valued at the close of")
         self._account.visible = len(accounts) > 1
         choice = view.choice
         fill(
@@ -93,23 +97,25 @@ class Header:
             {_ALL: "All underlyings", **{name: printable(name) for name in symbols}},
             choice.underlying or _ALL,
         )
-        freshness, problems = summary.freshness, len(summary.problems)
-        old = freshness.stale + freshness.missing
+        problems = len(summary.problems)
+        old = sum(source.state in (NOT_AVAILABLE, "stale") for source in shown.sources)
         self._sources.set_text(f"Sources · {old} old or missing" if old else "Sources")
         self._sources.classes(add="alert" if old else "", remove="" if old else "alert")
         self._issues.set_text(f"Problems · {problems}" if problems else "No problems")
         self._issues.classes(add="alert" if problems else "", remove="" if problems else "alert")
 
-    def _date_input(self) -> Element:
+    def _day_input(self) -> None:
         with box("label", "day"):
-            text("Valued", "span")
-            day = box("input", "", type="date", aria_label="Valued at the close of; empty for now")
+            self._valued = text("Valued now", "span")
+            # Required, so that a style sheet can tell whether a day is given; there is no form to send.
+            day = box(
+                "input", "", type="date", required="required", aria_label="Valued at the close of a day"
+            )
             day.on(
                 "change",
                 lambda event: self._actions.choose(day=_day(event.args)),
                 js_handler="(event) => emit(event.target.value)",
             )
-        return day
 
     def _export_menu(self) -> None:
         with box("details", "menu"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quotewell.views.content.issues import issues
+from quotewell.views.content.issues import issues, without_options
 from quotewell.views.content.overview import Overview
 from quotewell.views.web.elements import SheetDialog, box, text
 
@@ -35,6 +35,6 @@ class IssueSheet:
                         with box("li"):
                             if issue.line is not None:
                                 text(f"line {issue.line}", "span", "line")
-                            text(issue.message, "span")
+                            text(without_options(issue.message), "span")
                             if issue.text:
                                 text(issue.text, "code")

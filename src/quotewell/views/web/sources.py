@@ -9,7 +9,7 @@ from nicegui.element import Element
 
 from quotewell.records import Facet
 from quotewell.views.content.overview import Overview
-from quotewell.views.content.positions import Cell, Column, TableRow
+from quotewell.views.content.positions import Cell, Column, TableRow, option_name
 from quotewell.views.content.provenance import Source
 from quotewell.views.web.book_view import OWN
 from quotewell.views.web.elements import DataTable, SheetDialog, box, button, text
@@ -127,11 +127,11 @@ def _row(source: Source) -> TableRow:
     return TableRow(
         _id(source),
         {
-            "symbol": Cell(source.symbol, source.symbol),
+            "symbol": Cell(option_name(source.symbol), source.symbol, explained=source.symbol),
             "what": Cell(source.what, source.what),
             "value": Cell(source.value, None, "✎" if source.level == "override" else ""),
             "source": Cell(source.source or "", source.source),
-            "as_of": Cell("" if said is None else said.replace("T", " ").removesuffix("Z"), source.as_of),
+            "as_of": Cell("" if said is None else f"{said[:10]} {said[11:16]} UTC", source.as_of),
             "age": Cell(NOT_AVAILABLE if source.age is None else age(source.age), source.age),
             "state": Cell(source.state, source.state),
             "reason": Cell(source.reason, source.reason or None),

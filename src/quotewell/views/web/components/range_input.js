@@ -12,7 +12,7 @@ export default {
   computed: {
     said() {
       const sign = this.signed && this.value > 0 ? "+" : "";
-      return `${sign}${this.value}`.replace("-", "\u2212") + `\u202f${this.unit}`;
+      return `${sign}${this.value}`.replace("-", "\u2212") + `\u00a0${this.unit}`;
     },
   },
   methods: {

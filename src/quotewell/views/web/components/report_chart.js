@@ -1,6 +1,7 @@
 // A chart in both colour schemes; the page's own says which is drawn. Functions come as source under `:key`.
 import { echarts } from "nicegui-echart";
 
+const NARROW = 420;
 const compiled = new Map();
 
 function resolved(value) {
@@ -13,6 +14,17 @@ function resolved(value) {
       return [key.slice(1), compiled.get(inside)];
     }),
   );
+}
+
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+
+// Where there is no room beside a bar for its amount, it is written shorter; the table has it whole.
+function shortened(options) {
+  const brief = ({ value }) => short.format(value).replace("-", "\u2212");
+  const series = options.series.map((one) =>
+    one.type !== "bar" ? one : { ...one, data: one.data.map((bar) => (bar.label ? { ...bar, label: { ...bar.label, formatter: brief } } : bar)) },
+  );
+  return { ...options, series };
 }
 
 export default {
@@ -66,7 +78,8 @@ export default {
       this.drawn = isDark;
       this.shown = this.light;
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches ? { animation: false } : {};
-      const options = { ...resolved(isDark ? this.dark : this.light), ...calm };
+      const whole = { ...resolved(isDark ? this.dark : this.light), ...calm };
+      const options = this.$refs.canvas.clientWidth < NARROW ? shortened(whole) : whole;
       this.chart.setOption(options, { replaceMerge: ["series"] });
       // For those who ask the page what is drawn: tests, and extensions of browsers.
       this.$refs.canvas.dataset.drawn = JSON.stringify(
