@@ -18,6 +18,7 @@ from bench.measure import Comparison, Row
 from bench.options import options
 from bench.page import page, tables
 from bench.providers import providers
+from bench.serving import serving
 from bench.stale import stale
 from bench.writing import writing
 
@@ -32,6 +33,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "books": books,
     "commands": commands,
     "options": options,
+    "serving": serving,
     "providers": providers,
 }
 

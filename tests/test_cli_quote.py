@@ -12,6 +12,7 @@ from quotewell.calendars import close_of
 from quotewell.records import Dividend, DividendEvent, Freshness, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock
 from quotewell.views.cli import explain
+from quotewell.views.explanation import values_of
 
 AT = close_of(dt.date(2025, 5, 8))
 
@@ -183,11 +184,10 @@ def test_what_is_no_symbol_is_one_line(cli: CommandLine) -> None:
 
 def test_days_inside_a_record_are_dates() -> None:
     events = (DividendEvent(dt.date(2025, 5, 9).toordinal(), 0.26, "USD", declared=True),)
-    reading: Reading[Record] = Reading(
-        "AAPL", Dividend(symbol="AAPL", events=events), Freshness.FRESH, "memory"
-    )
+    dividend = Dividend(symbol="AAPL", events=events)
+    reading: Reading[Record] = Reading("AAPL", dividend, Freshness.FRESH, "memory")
     text = explain._text("AAPL", {"dividend": reading}, AT)
     assert "  events  1 entry, --json shows them" in text.splitlines()
-    assert explain._block(reading)["values"]["events"] == [
+    assert values_of(dividend)["events"] == [
         {"ex_date": "2025-05-09", "amount": 0.26, "currency": "USD", "declared": True}
     ]

@@ -11,6 +11,7 @@ from engine_parts import in_threads, service_on
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import ImportFailed
+from quotewell.portfolio.importers import read_positions
 from quotewell.service import TickerService
 from quotewell.testing import FakeProvider, ManualClock
 from quotewell.views.uploads import MOST_FILES, Uploads
@@ -65,6 +66,14 @@ def test_the_oldest_goes_when_they_are_too_large(tickers: TickerService) -> None
     uploads = Uploads(tickers, most_bytes=2 * len(table("A")))
     kept = [uploads.add([("a.csv", table(name))]) for name in ("A", "B", "C")]
     assert uploads.all() == kept[1:]
+
+
+def test_the_servers_own_book_stays_whatever_is_handed_over(tickers: TickerService) -> None:
+    uploads = Uploads(tickers, most_books=1)
+    own = uploads.keep(read_positions(table("OWN"), "own.csv"), "its-key")
+    kept = [uploads.add([("a.csv", table(name))]) for name in ("A", "B")]
+    assert uploads.all() == [own, kept[1]]
+    assert uploads.get("its-key").book.positions[0].symbol == "OWN"
 
 
 @pytest.mark.parametrize(

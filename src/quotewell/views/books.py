@@ -1,4 +1,4 @@
-"""The book of a file as a service values it: with the user's overrides, of now, of an instant, or of its own day."""
+"""The book of a file as a service values it: with overrides; of now, of an instant, or of its own day."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import PurePath
 import msgspec
 
 from quotewell.errors import ImportFailed
-from quotewell.portfolio.importers import read_positions
+from quotewell.portfolio.importers import ImportedFile, read_positions
 from quotewell.portfolio.importers.merging import merged
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.service import TickerService
@@ -39,7 +39,7 @@ class Upload(msgspec.Struct, frozen=True):
     read_at: float
     """Epoch seconds."""
     size: int
-    """Bytes of its files; what they were made into takes a few times as much."""
+    """Bytes of its files, which take a few times as much when read; 0 for the server's own."""
 
 
 class Uploads:
@@ -60,12 +60,11 @@ class Uploads:
         self._uploads: dict[str, Upload] = {}
         self._lock = threading.Lock()
 
-    def add(self, files: Sequence[tuple[str, bytes]], *, key: str | None = None) -> Upload:
+    def add(self, files: Sequence[tuple[str, bytes]]) -> Upload:
         """Read files as one book, and keep it.
 
         Args:
             files: Name and content of each; a name is looked at for a date and shown, never opened.
-            key: For books whose key is given; in place of what is kept under it.
 
         Raises:
             ImportFailed: There is none, or too many or too much of them, one cannot be read, or an account
@@ -79,18 +78,28 @@ class Uploads:
         if size > self._most_bytes:
             raise ImportFailed(names, f"larger than {self._most_bytes // 2**20} MB together")
         file = merged([read_positions(content, _shown(name)) for name, content in files])
-        upload = Upload(
-            key=key or secrets.token_urlsafe(_KEY_BYTES),
-            name=file.path,
-            book=book_of(file, self._tickers),
-            read_at=self._tickers.now(),
-            size=size,
-        )
+        upload = self._upload(file, secrets.token_urlsafe(_KEY_BYTES), size)
         with self._lock:
-            self._uploads.pop(upload.key, None)
             self._uploads[upload.key] = upload
-            while len(self._uploads) > self._most_books or self._bytes() > self._most_bytes:
-                del self._uploads[next(iter(self._uploads))]
+            handed_over = [one for one in self._uploads.values() if one.size]
+            while len(handed_over) > self._most_books or _bytes(handed_over) > self._most_bytes:
+                del self._uploads[handed_over.pop(0).key]
+        return upload
+
+    def keep(self, file: ImportedFile, key: str | None = None) -> Upload:
+        """Keep a book of the server's own files for good: no upload makes it go.
+
+        Args:
+            file: What an importer has read.
+            key: Where several processes keep the same book.
+
+        Raises:
+            ImportFailed: The file has no rows.
+            UsageError: The overrides that the settings name cannot be read.
+        """
+        upload = self._upload(file, key or secrets.token_urlsafe(_KEY_BYTES), 0)
+        with self._lock:
+            self._uploads[upload.key] = upload
         return upload
 
     def get(self, key: str) -> Upload:
@@ -115,8 +124,13 @@ class Uploads:
         with self._lock:
             del self._uploads[key]
 
-    def _bytes(self) -> int:
-        return sum(upload.size for upload in self._uploads.values())
+    def _upload(self, file: ImportedFile, key: str, size: int) -> Upload:
+        book = book_of(file, self._tickers)
+        return Upload(key, file.path, book, self._tickers.now(), size)
+
+
+def _bytes(uploads: Sequence[Upload]) -> int:
+    return sum(upload.size for upload in uploads)
 
 
 def _shown(name: str) -> str:

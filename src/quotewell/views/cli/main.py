@@ -32,6 +32,7 @@ _COMMANDS = {
     "explain": "explain",
     "prefetch": "prefetch",
     "watch": "watch",
+    "serve": "serve",
     "cache": "cache",
     "doctor": "doctor",
     "demo": "demo",
