@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quotewell.portfolio.exposures import MOVES
-from quotewell.portfolio.portfolio import Portfolio
+from quotewell.portfolio.portfolio import MOVES, Portfolio
 from quotewell.portfolio.reconciliation import Reconciliation, reconcile
 from quotewell.portfolio.report import instant
 from quotewell.portfolio.row import row_of

@@ -63,7 +63,7 @@ WHAT_IF = WhatIf(
     what_if=[
         WhatIfPoint(
             market=-0.1, pnl=-52_100.0, share_of_value=-0.019, complete=True, missing=(),
-            scenario_pnl=-54_300.0,
+            delta_pnl=-50_900.0, scenario_pnl=-54_300.0, scenario_complete=True, scenario_missing=(),
         )
     ],
 )  # fmt: skip
