@@ -35,7 +35,7 @@ __all__ = ["Page"]
 
 _POLL = 0.2
 """Seconds between two looks at how far a prefetch is."""
-_LIVE = 15.0
+LIVE_EVERY = 15.0
 """Seconds between two valuations while the market is open."""
 _GONE = "This book is not kept any more: open its file again."
 
@@ -91,7 +91,7 @@ class Page:
             self._empty.hide()
             ui.timer(0.0, lambda: self.open_book(key), once=True)
         ui.timer(_POLL, self._progress.show)
-        ui.timer(_LIVE, self._live)
+        ui.timer(LIVE_EVERY, self._live)
         ui.on_exception(self._failed)
 
     # ------------------------------------------------------------------------------ what the header asks
