@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 LISTED = ("ZZLIVE", "ZZPG")
-"""Stocks of the market that are not in the sample: nobody has asked for them before the test that names them."""
+"""Stocks of the market that are not in the sample: asked for by nobody but the test that names them."""
 SCREENSHOTS = Path(__file__).parent / "browser" / "screenshots"
 """Where tests leave what they have seen; not under version control."""
 

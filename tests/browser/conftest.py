@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from page_under_test import LISTED, SCREENSHOTS, Served
 from quotewell import demo
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import StockPosition
 from quotewell.testing import MarketSimulator
 from quotewell.testing.simulator import Instrument
-from page_under_test import LISTED, SCREENSHOTS, Served
 
 _NEXT_MORNING = 18 * 3600.0
 """From the close of the sample to 10 o'clock: the market is open."""
@@ -103,5 +103,5 @@ def _stocks(path: Path) -> list[str | Instrument]:
         for position in positions
         if isinstance(position, StockPosition) and position.price is not None
     ]
-    listed = [Instrument(symbol=symbol, type="stock", price=100.0) for symbol in LISTED]
+    listed = [Instrument(symbol=symbol, name=symbol, type="stock", price=100.0) for symbol in LISTED]
     return [*held, *listed]

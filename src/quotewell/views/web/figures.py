@@ -8,7 +8,7 @@ from quotewell.views.web.elements import box, text
 
 __all__ = ["KeyFigures"]
 
-_NAMES = ("Value", "Net exposure", "Gross exposure", "Beta-adjusted", "Day's change")
+_FIGURES = 5
 
 
 class KeyFigures:
@@ -17,9 +17,9 @@ class KeyFigures:
     def __init__(self) -> None:
         self._rows = []
         with box("section", "panel keys", aria_label="Key figures"):
-            for name in _NAMES:
+            for _ in range(_FIGURES):
                 with box("div", "key"):
-                    label = text(name, "span", "name")
+                    label = text("", "span", "name")
                     figure = text("", "span", "figure")
                     beside = text("", "span", "beside")
                     marker = text("", "span", "marker")
