@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.problems import ProblemKind
 from quotewell.views.content.overview import Overview
 from quotewell.views.render.problems import LABELS
@@ -32,11 +33,17 @@ class Issues(msgspec.Struct, frozen=True):
 
 def issues(shown: Overview) -> tuple[Issues, ...]:
     """All problems of a report, and each row that could not be read as it stands in the file."""
-    text_of = {(row.line, row.reason): row.text for row in shown.rejected}
+    rows = {_said(row, shown.summary.file): printable(row.text) for row in shown.rejected}
     found = []
     for kind, label in LABELS.items():
         group = tuple(
-            Issue(printable(problem.message), problem.line, _text(problem.line, problem.message, text_of))
+            Issue(
+                printable(problem.message),
+                problem.line,
+                printable(
+                    next((text for said, text in rows.items() if problem.message.startswith(said)), "")
+                ),
+            )
             for problem in shown.summary.problems
             if problem.kind == kind
         )
@@ -50,6 +57,6 @@ def without_options(message: str) -> str:
     return "; ".join(clause for clause in message.split("; ") if " --" not in clause)
 
 
-def _text(line: int | None, message: str, text_of: dict[tuple[int, str], str]) -> str:
-    texts = (text for (at, reason), text in text_of.items() if at == line and reason in message)
-    return printable(next(texts, ""))
+def _said(row: RejectedRow, path: str) -> str:
+    """How the problem of a rejected row begins."""
+    return f"{row.file or path}:{row.line}: {row.reason}"
