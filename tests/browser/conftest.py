@@ -65,9 +65,9 @@ def served() -> Iterator[Served]:
             process.terminate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser without a past; what it asks of another host than this one fails the test."""
+    """One cache for all tests; what any of them asks of another host than this one fails the last."""
     opened = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
     opened.set_default_timeout(_TIMEOUT)
     asked: list[str] = []

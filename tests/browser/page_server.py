@@ -18,7 +18,7 @@ from quotewell.views.uploads import Uploads
 from quotewell.views.web import page
 from quotewell.wiring import connect
 
-_LIVE = 0.5
+_LIVE = 1.0
 """Seconds between two valuations: tests do not wait for a quarter of a minute."""
 
 

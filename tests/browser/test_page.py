@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from page_under_test import SCREENSHOTS, Served, colours_of, drawn, figures, open_file, open_sample, table
 
@@ -22,9 +22,7 @@ def first_cells(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_file_becomes_figures_and_charts(
-    context: BrowserContext, page: Page, served: Served, scheme: str
-) -> None:
+def test_a_file_becomes_figures_and_charts(page: Page, served: Served, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(served.url)
     page.screenshot(path=SCREENSHOTS / f"empty-{scheme}.png")
