@@ -24,6 +24,10 @@ class _Body(BaseModel):
 class PrefetchBody(_Body):
     """Symbols, or the book whose symbols they are."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["symbols"]}, {"required": ["portfolio"]}]}
+    )
+
     symbols: list[_Text] = Field(default=[], max_length=MOST_PREFETCHED, examples=[["AAPL", "MSFT", "SPY"]])
     facets: _Facets | None = Field(
         default=None,

@@ -7,7 +7,7 @@ the JSON anew would take several times as long.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,13 +44,18 @@ class HotAnswers:
         self._tickers = tickers
         self._answers: dict[str, _Answer] = {}
 
-    def remember(self, symbol: str, needs: Sequence[Need], body: bytes, tag: str) -> None:
-        """Keep an answer that was just made of what memory has for `needs`, if it still has all of it."""
-        records = self._tickers.at_hand(needs)
-        if records is not None:
-            if len(self._answers) >= _MOST:
-                self._answers.clear()
-            self._answers[symbol] = _Answer(needs, records, body, tag)
+    def remember(self, symbol: str, made_of: Mapping[Need, Record], body: bytes, tag: str) -> None:
+        """Keep an answer.
+
+        Args:
+            symbol: As it was asked for.
+            made_of: The records behind it, with which memory has answered.
+            body: The JSON text.
+            tag: Its entity tag.
+        """
+        if len(self._answers) >= _MOST:
+            self._answers.clear()
+        self._answers[symbol] = _Answer(tuple(made_of), tuple(made_of.values()), body, tag)
 
     def find(self, symbol: str) -> tuple[bytes, str, float] | None:
         """Text, tag, and seconds for which it is fresh, if memory still answers with the same records."""

@@ -19,9 +19,19 @@ from quotewell.views.api.documents import JobList
 from quotewell.views.api.jobs import Job, Prefetcher
 from quotewell.views.api.paging import Limit, Offset, links, part_of
 from quotewell.views.api.portfolio_routes import book_under
-from quotewell.views.api.schemas import answers
+from quotewell.views.api.schemas import answers, schema_of
 
 __all__ = ["job_routes"]
+
+
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"const": "job"},
+        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": schema_of(Job)},
+    },
+}
 
 
 def job_routes(context: Context) -> APIRouter:
@@ -63,7 +73,7 @@ def job_routes(context: Context) -> APIRouter:
         responses={
             200: {
                 "description": "Events.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENTS}},
+                "content": {"text/event-stream": {"schema": _EVENT, "example": examples.EVENTS}},
             },
             "default": answers(Job, "")["default"],
         },

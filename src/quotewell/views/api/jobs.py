@@ -86,7 +86,7 @@ class Jobs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="quotewell-jobs")
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="quotewell_jobs")
         self._jobs: dict[str, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -195,4 +195,23 @@ class Jobs:
             failure = JobError(kind="error", message="it failed; the server's log says why", hint="")
             running.become(state="failed", error=failure)
         else:
-            running.become(state="done", report=prefetch_document(report))
+            running.become(
+                state="done",
+                progress=_ended(running.job.progress, report),
+                report=prefetch_document(report),
+            )
+
+
+def _ended(progress: Progress | None, report: PrefetchReport) -> Progress:
+    """How far a prefetch is that has ended; the last that was told is a moment old."""
+    values, symbols = len(report.outcomes), len(report.by_symbol())
+    return Progress(
+        symbols=symbols,
+        done=symbols,
+        requests=report.requests,
+        waited=report.waited,
+        seconds=report.seconds,
+        values=values,
+        values_done=values,
+        planned=report.requests if progress is None else progress.planned,
+    )

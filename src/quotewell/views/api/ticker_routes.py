@@ -64,7 +64,8 @@ def ticker_routes(context: Context) -> APIRouter:
         tag = tag_of(msgspec.structs.replace(row, level=None))
         body = msgspec.json.encode(row)
         if row.level == "memory" and seconds > 0.0:
-            context.hot.remember(symbol, needs, body, tag)
+            records = {need: record for need in needs if (record := readings[need].record) is not None}
+            context.hot.remember(symbol, records, body, tag)
         return fresh_for(body, tag, seconds, request.headers.get("if-none-match"))
 
     @routes.get(

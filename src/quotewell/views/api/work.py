@@ -35,7 +35,7 @@ class Work:
     """
 
     def __init__(self, threads: int = _THREADS, most: int = _MOST_WAITING) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="quotewell-api")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="quotewell_api")
         self._most = most
         self.waiting = 0
         """Who waits or runs now."""
@@ -47,7 +47,11 @@ class Work:
             OverloadedError: Too many wait already.
         """
         with self.counted():
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+            return await self.on_pool(call)
+
+    async def on_pool(self, call: Callable[[], T]) -> T:
+        """The same on behalf of those who are counted."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -138,7 +142,7 @@ class _Queue:
 
     async def _read(self, needs: Collection[Need], asking: list[asyncio.Future[Readings]]) -> None:
         try:
-            readings = await self._work.run(lambda: self._tickers.read(needs))
+            readings = await self._work.on_pool(lambda: self._tickers.read(needs))
         except Exception as error:  # noqa: BLE001  raised where it is waited for
             for future in asking:
                 if not future.done():

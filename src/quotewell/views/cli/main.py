@@ -33,6 +33,7 @@ _COMMANDS = {
     "prefetch": "prefetch",
     "watch": "watch",
     "serve": "serve",
+    "mcp": "mcp",
     "cache": "cache",
     "doctor": "doctor",
     "demo": "demo",
