@@ -17,6 +17,7 @@ from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
+from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
 from quotewell.prefetch import Outcome, PlannedRequests
 from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check
@@ -34,6 +35,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ValuedRow": ValuedRow,
     "RejectedRow": RejectedRow,
     "Group": Group,
+    "WhatIfReport": WhatIfReport,
+    "UnderlyingGain": UnderlyingGain,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
     "RowDifference": RowDifference,
@@ -88,6 +91,7 @@ def test_every_link_leads_to_a_section() -> None:
     [
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
+        ("WhatIfReport", ["what-if", "BOOK"]),
         ("Reconciliation", ["reconcile", "BOOK"]),
         ("Imported", ["import", "BOOK"]),
         ("Row", ["quote", "AAPL"]),

