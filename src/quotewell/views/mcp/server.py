@@ -12,8 +12,7 @@ from pydantic import Field
 
 from quotewell._version import __version__
 from quotewell.errors import QuotewellError
-from quotewell.portfolio.exposures import MOVES
-from quotewell.portfolio.portfolio import Portfolio
+from quotewell.portfolio.portfolio import MOVES, Portfolio
 from quotewell.service import TickerService
 from quotewell.symbols import normalise
 from quotewell.views.explanation import explanation, facets_of

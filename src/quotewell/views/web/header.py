@@ -16,6 +16,8 @@ from quotewell.views.words import NOT_AVAILABLE, count, printable
 __all__ = ["Actions", "Header"]
 
 _ALL = ""
+_PLAIN = "plain"
+"""The broker of tables of one's own: none."""
 
 
 class Actions(Protocol):
@@ -78,7 +80,9 @@ class Header:
             part.visible = True
         self._name.set_text(printable(PurePath(view.file.path).name))
         valued = NOT_AVAILABLE if summary.valuation_at is None else moment(summary.valuation_at)
-        about = [summary.broker, count(summary.counts.rows, "row"), f"valued {valued}"]
+        about = [count(summary.counts.rows, "row"), f"valued {valued}"]
+        if summary.broker != _PLAIN:
+            about.insert(0, summary.broker)
         if view.is_live:
             about.append("live")
         self._about.set_text(" · ".join(about))

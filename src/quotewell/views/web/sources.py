@@ -133,7 +133,7 @@ def _row(source: Source) -> TableRow:
             "source": Cell(source.source or "", source.source),
             "as_of": Cell("" if said is None else f"{said[:10]} {said[11:16]} UTC", source.as_of),
             "age": Cell(NOT_AVAILABLE if source.age is None else age(source.age), source.age),
-            "state": Cell(source.state, source.state),
+            "state": Cell(source.state, source.state, "~" if source.state == "stale" else ""),
             "reason": Cell(source.reason, source.reason or None),
         },
     )

@@ -53,11 +53,14 @@ export default {
     this.chart = echarts.init(this.$refs.canvas);
     // A bar may be short: its name on the axis can be chosen as well, where the axis says so.
     this.chart.on("click", (event) => this.$emit("picked", { name: event.name || event.value }));
-    this.scheme = new MutationObserver(() => this.draw(true));
+    this.scheme = new MutationObserver(() => this.draw());
     this.scheme.observe(document.body, { attributeFilter: ["class"] });
-    this.size = new ResizeObserver(() => this.chart.resize());
+    this.size = new ResizeObserver(() => {
+      this.chart.resize();
+      this.draw();
+    });
     this.size.observe(this.$refs.canvas);
-    this.draw(true);
+    this.draw();
   },
   beforeUnmount() {
     this.scheme.disconnect();
@@ -65,21 +68,25 @@ export default {
     this.chart.dispose();
   },
   watch: {
-    light: { handler: "draw", deep: false },
+    light() {
+      this.draw();
+    },
     height() {
       this.$nextTick(() => this.chart.resize());
     },
   },
   methods: {
-    draw(anew) {
-      if (!this.light) return; // nothing is known yet
+    draw() {
+      const width = this.$refs.canvas.clientWidth;
+      if (!this.light || !width) return; // nothing is known, or nothing to be seen yet
       const isDark = document.body.classList.contains("body--dark");
-      if (anew === true && this.drawn === isDark && this.shown === this.light) return;
-      this.drawn = isDark;
+      const isNarrow = width < NARROW;
+      if (this.shown === this.light && this.drawn === `${isDark} ${isNarrow}`) return;
       this.shown = this.light;
+      this.drawn = `${isDark} ${isNarrow}`;
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches ? { animation: false } : {};
       const whole = { ...resolved(isDark ? this.dark : this.light), ...calm };
-      const options = this.$refs.canvas.clientWidth < NARROW ? shortened(whole) : whole;
+      const options = isNarrow ? shortened(whole) : whole;
       this.chart.setOption(options, { replaceMerge: ["series"] });
       // For those who ask the page what is drawn: tests, and extensions of browsers.
       this.$refs.canvas.dataset.drawn = JSON.stringify(
