@@ -33,7 +33,7 @@ class Column(msgspec.Struct, frozen=True):
     explained: str = ""
 
 
-class Cell(msgspec.Struct, frozen=True):
+class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
     """One cell: `sort` is None where the figure is unknown, which comes last either way."""
 
     text: str

@@ -90,7 +90,7 @@ export default {
     },
   },
   methods: {
-    cell(row, column) { return row.cells[column.key] || { text: "", sort: null, marker: "", explained: "" }; },
+    cell(row, column) { return row.cells[column.key] || { text: "" }; },
     tone(row, column) { return { n: !column.is_text, loss: !column.is_text && this.cell(row, column).text.startsWith("\u2212") }; },
     isOpen(row) { return row.children.length > 0 && (row.found || this.open[row.id] || false); },
     toggleAll() {
@@ -103,7 +103,7 @@ export default {
     ordered(rows) {
       const sign = this.descending ? -1 : 1;
       return [...rows].sort((left, right) => {
-        const a = this.cell(left, this.by).sort, b = this.cell(right, this.by).sort;
+        const a = this.cell(left, this.by).sort ?? null, b = this.cell(right, this.by).sort ?? null;
         if (a === null || b === null) return (a === null) - (b === null);
         return typeof a === "number" && typeof b === "number" ? sign * (a - b) : sign * String(a).localeCompare(String(b));
       });
