@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.books import books
 from bench.cold import cold
+from bench.columns import columns
 from bench.commands import commands
 from bench.crossing import crossing
 from bench.footprint import footprint
@@ -32,6 +33,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "books": books,
     "commands": commands,
     "options": options,
+    "columns": columns,
     "providers": providers,
 }
 

@@ -14,7 +14,7 @@ from quotewell.records import Profile, Quote, Record, Risk
 from quotewell.service import TickerService
 from quotewell.wiring import open as open_service
 
-__all__ = ["FACETS", "made_quotes", "offline_service", "store_quotes", "store_tickers", "symbols"]
+__all__ = ["FACETS", "made_quotes", "offline_service", "store", "store_quotes", "store_tickers", "symbols"]
 
 FACETS = ("quote", "profile", "risk")
 
@@ -37,7 +37,7 @@ def made_quotes(names: Sequence[str], fetched_at: float, *, seed: int = 0) -> li
 
 def store_quotes(folder: Path, names: Sequence[str], fetched_at: float) -> None:
     """Put a quote for each of `names` into the cache of `folder`."""
-    _store(folder, "quote", made_quotes(names, fetched_at))
+    store(folder, "quote", made_quotes(names, fetched_at))
 
 
 def store_tickers(folder: Path, names: Sequence[str]) -> None:
@@ -45,9 +45,9 @@ def store_tickers(folder: Path, names: Sequence[str]) -> None:
     chance, now = random.Random(0), time.time()
     for start in range(0, len(names), _BATCH):
         batch = names[start : start + _BATCH]
-        _store(folder, "quote", made_quotes(batch, now, seed=start))
-        _store(folder, "profile", [_profile(name, chance, now) for name in batch])
-        _store(folder, "risk", [_risk(name, chance, now) for name in batch])
+        store(folder, "quote", made_quotes(batch, now, seed=start))
+        store(folder, "profile", [_profile(name, chance, now) for name in batch])
+        store(folder, "risk", [_risk(name, chance, now) for name in batch])
 
 
 def offline_service(folder: Path) -> TickerService:
@@ -55,7 +55,8 @@ def offline_service(folder: Path) -> TickerService:
     return open_service(cache_dir=folder, providers=["snapshot"], offline=True)
 
 
-def _store(folder: Path, table: str, records: Sequence[Record]) -> None:
+def store(folder: Path, table: str, records: Sequence[Record]) -> None:
+    """Put records of one facet into the cache of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     level = SqliteLevel(folder / "cache.db", SystemClock())
     try:

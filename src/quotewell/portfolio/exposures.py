@@ -11,7 +11,7 @@ import numpy as np
 
 from quotewell.analytics import exposure as formulas
 from quotewell.analytics import whatif
-from quotewell.analytics.arrays import Floats, Integers
+from quotewell.analytics.arrays import Integers
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, Columns
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.summary import (
@@ -178,13 +178,6 @@ def what_if(columns: Columns, moves: Sequence[float], total_value: float | None)
         )
         for point, scenario in zip(result.points, result.scenario, strict=True)
     )
-
-
-def by_group(figures: Floats, group: Integers, groups: int) -> Floats:
-    """Sums of the known figures of each group; NaN where a group has none."""
-    known = ~np.isnan(figures)
-    sums = np.bincount(group[known], weights=figures[known], minlength=groups)
-    return np.where(np.bincount(group[known], minlength=groups) > 0, sums, np.nan)
 
 
 def _moving(columns: Columns) -> Integers:
