@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 
 from quotewell.analytics.arrays import Bools, Floats, Integers
-from quotewell.errors import DataUnavailable
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import CASH, KINDS, OPTION, PENDING, STOCK, UNKNOWN
 from quotewell.portfolio.contracts import ContractTable, price_contracts
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.holdings import Holdings
 from quotewell.portfolio.inputs import NAN, beta_of, is_split_between, is_stale, spot_of
+from quotewell.portfolio.positions import contract_of
 from quotewell.portfolio.reported import LEVEL, OVERRIDE
 from quotewell.portfolio.snapshot import Snapshot
-from quotewell.symbols import Option, parse_option
+from quotewell.symbols import Option
 
 __all__ = ["Instruments", "find_instruments"]
 
@@ -61,13 +61,7 @@ class Instruments(msgspec.Struct):
 def find_instruments(holdings: Holdings, snapshot: Snapshot, basis: Basis) -> Instruments:
     """Find the distinct instruments of a book and price them."""
     keys, index = _keys(holdings, snapshot, basis)
-    options: dict[int, Option] = {}
-    for row, (code, symbol) in enumerate(keys):
-        if code == OPTION:
-            contract = parse_option(symbol)
-            if contract is None:
-                raise DataUnavailable(symbol, "contract", "the symbol is no option")
-            options[row] = contract
+    options = {row: contract_of(symbol) for row, (code, symbol) in enumerate(keys) if code == OPTION}
     kind = np.array([kind for kind, _ in keys], dtype=np.int64)
     names, underlying = _underlyings(keys, options)
     found = _empty(index, kind, names, underlying)

@@ -31,6 +31,7 @@ from quotewell.records import Freshness, Risk
 __all__ = ["beta_state", "counts", "expiring", "instant", "price_freshness", "underlying_rows"]
 
 _SOON = 14
+_YEAR = 365.0
 
 
 def instant(epoch: float | None) -> dt.datetime | None:
@@ -138,7 +139,9 @@ def expiring(columns: Columns) -> tuple[ExpiringOption, ...]:
     if at is None:
         return ()
     found = []
-    for row, entry in enumerate(columns.entries):
+    near = columns.is_kind(OPTION) & (columns.contracts.years * _YEAR < _SOON + 2)
+    for row in np.flatnonzero(near).tolist():
+        entry = columns.entries[row]
         if not isinstance(entry, OptionPosition):
             continue
         contract = entry.contract
