@@ -12,7 +12,7 @@ from quotewell.analytics.arrays import Floats, Integers
 from quotewell.portfolio.columns import KINDS
 from quotewell.portfolio.needs import Entry
 
-__all__ = ["Holdings", "encoded", "holdings_of"]
+__all__ = ["Holdings", "encoded", "floats", "holdings_of"]
 
 _Key = TypeVar("_Key", bound=Hashable)
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
@@ -54,10 +54,10 @@ def holdings_of(entries: Sequence[Entry]) -> Holdings:
         symbol=symbol,
         currencies=currencies,
         currency=currency,
-        quantity=_floats([getattr(entry, "quantity", None) for entry in entries]),
-        price=_floats([getattr(entry, "price", None) for entry in entries]),
-        value=_floats([entry.value for entry in entries]),
-        fx_rate=_floats([entry.fx_rate for entry in entries]),
+        quantity=floats([getattr(entry, "quantity", None) for entry in entries]),
+        price=floats([getattr(entry, "price", None) for entry in entries]),
+        value=floats([entry.value for entry in entries]),
+        fx_rate=floats([entry.fx_rate for entry in entries]),
     )
 
 
@@ -68,5 +68,6 @@ def encoded(keys: Iterable[_Key]) -> tuple[list[_Key], Integers]:
     return list(places), codes
 
 
-def _floats(numbers: list[float | None]) -> Floats:
+def floats(numbers: Sequence[float | None]) -> Floats:
+    """Numbers as a column; NaN for None."""
     return np.array(numbers, dtype=np.float64)  # None becomes NaN
