@@ -186,10 +186,9 @@ def _texts(table: Any, name: str) -> Any:
     pa = module()
     column = table[name]
     if pa.types.is_dictionary(column.type):
-        column = pa.chunked_array(
-            [chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type
-        )
-        table = pa.table({name: column})
+        # Not by `dictionary_decode` alone, which knows no string views, as polars has them.
+        chunks = [chunk.dictionary.cast(pa.string()).take(chunk.indices) for chunk in column.chunks]
+        table = pa.table({name: pa.chunked_array(chunks, pa.string())})
     return _cast(table, name, pa.string())
 
 
