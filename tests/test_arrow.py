@@ -234,6 +234,12 @@ def test_exposures_take_positions_as_to_arrow_writes_them(row: dict[str, Any], m
         exposures(table, book_of([]).market_to_arrow())
 
 
+def test_an_infinite_quantity_is_refused() -> None:
+    table = pa.table({"kind": ["stock", "stock"], "symbol": ["AMZN"] * 2, "quantity": [1.0, -math.inf]})
+    with pytest.raises(UsageError, match="quantity is infinite in row 2"):
+        exposures(table, book_of([]).market_to_arrow())
+
+
 def test_market_data_of_ones_own_are_enough() -> None:
     positions = pl.DataFrame({"kind": ["stock", "option"], "symbol": ["AMZN", CALL], "quantity": [10, -2]})
     at = dt.datetime.fromtimestamp(AT, dt.UTC)

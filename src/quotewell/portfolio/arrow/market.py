@@ -6,7 +6,6 @@ is valued with is `chosen`; the broker's own has the level `reported`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from quotewell.portfolio.arrow.tables import (
     from_codes,
     instants_of,
     integers_of,
+    known,
     metadata_of,
     module,
     texts_of,
@@ -170,8 +170,8 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[str, Reading[Any], bool]]:
 
 def _readings(table: Any) -> Iterator[tuple[str, Reading[Any], bool]]:
     columns: dict[str, Iterable[Any]] = {name: texts_of(table, name) for name in (*_TEXTS, "freshness")}
-    columns |= {name: _nullable(floats_of(table, name)) for name in _NUMBERS}
-    columns |= {name: _nullable(instants_of(table, name)) for name in _INSTANTS}
+    columns |= {name: known(floats_of(table, name)) for name in _NUMBERS}
+    columns |= {name: known(instants_of(table, name)) for name in _INSTANTS}
     columns["n"] = integers_of(table, "n")
     columns["events"] = (
         table["events"].to_pylist() if "events" in table.column_names else [None] * table.num_rows
@@ -213,14 +213,10 @@ def _candidates(found: list[tuple[Reading[Quote], bool]]) -> Candidates:
             f"{found[0][0].symbol}: {len(chosen)} prices to value with",
             hint="mark all others with chosen = false",
         )
-    known = [reading for reading, _ in found if reading.record is not None]
-    reported = [reading.record for reading in known if reading.level == LEVEL]
-    service = [reading.record for reading in known if reading.level not in (LEVEL, OVERRIDE)]
+    valued = [reading for reading, _ in found if reading.record is not None]
+    reported = [reading.record for reading in valued if reading.level == LEVEL]
+    service = [reading.record for reading in valued if reading.level not in (LEVEL, OVERRIDE)]
     return Candidates(chosen[0], next(iter(service), None), next(iter(reported), None))
-
-
-def _nullable(figures: Any) -> list[float | None]:
-    return [None if math.isnan(figure) else figure for figure in figures.tolist()]
 
 
 def _events_type(pa: Any) -> Any:

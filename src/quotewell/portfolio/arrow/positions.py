@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from quotewell.portfolio.arrow.tables import (
     from_codes,
     instants_of,
     integers_of,
+    known,
     metadata_of,
     module,
     nullable,
@@ -36,6 +38,7 @@ TEXTS = (
     "kind", "symbol", "raw_symbol", "description", "currency", "account", "account_name", "leg", "file",
 )  # fmt: skip
 _FIGURES = ("quantity", "price", "value", "cost_basis", "fx_rate")
+_INFINITE = (math.inf, -math.inf)
 _SHOWN = 200
 
 
@@ -96,22 +99,20 @@ def file_from_arrow(data: Any, *, name: str = "table", as_of: float | None = Non
         as_of=as_of,
         base_currency=said.get("base"),
     )
-    texts = {name: texts_of(table, name) for name in TEXTS}
-    figures = {name: floats_of(table, name).tolist() for name in _FIGURES}
-    lines = integers_of(table, "line")
-    for row, instant in enumerate(instants.tolist()):
-        text = {name: column[row] for name, column in texts.items()}
-        numbers = {name: _known(column[row]) for name, column in figures.items()}
-        line = lines[row] or row + 1
+    columns: dict[str, list[Any]] = {name: texts_of(table, name) for name in TEXTS}
+    columns |= {name: known(floats_of(table, name)) for name in _FIGURES}
+    columns["as_of"] = known(np.where(instants == as_of, np.nan, instants))
+    columns["line"] = integers_of(table, "line")
+    for place, values in enumerate(zip(*columns.values(), strict=True), start=1):
+        row = dict(zip(columns, values, strict=True))
+        row["line"] = row["line"] or place
         try:
-            entry = _entry(text, numbers, line)
+            entry = _entry(row)
         except RowError as error:
-            shown = ",".join(str(one) for one in (*text.values(), *numbers.values()) if one is not None)
-            file.rejected.append(RejectedRow(line, shown[:_SHOWN], str(error), text["file"]))
+            shown = ",".join(str(value) for value in values if value is not None)
+            file.rejected.append(RejectedRow(row["line"], shown[:_SHOWN], str(error), row["file"]))
             continue
-        entry.file = text["file"]
-        entry.fx_rate = numbers["fx_rate"]
-        entry.as_of = None if instant in (as_of, None) or np.isnan(instant) else instant
+        entry.file, entry.fx_rate, entry.as_of = row["file"], row["fx_rate"], row["as_of"]
         file.add(entry)
     return file
 
@@ -140,55 +141,53 @@ def holdings_from_arrow(data: Any) -> Holdings:
         if option is None or option.symbol != symbols[code]:
             raise UsageError(f"{symbols[code]} is no option symbol", hint="write it as AAPL250417C00220000")
     currencies, currency = codes_of(table, "currency")
-    quantity, price, value, fx_rate = (
-        floats_of(table, name) for name in ("quantity", "price", "value", "fx_rate")
-    )
+    figures = {name: floats_of(table, name) for name in ("quantity", "price", "value", "fx_rate")}
+    for name, column in figures.items():
+        if np.isinf(column).any():
+            raise UsageError(f"the positions' {name} is infinite in row {int(np.isinf(column).argmax()) + 1}")
     return Holdings(
         kind=kind,
         symbols=[name or "" for name in symbols],
         symbol=symbol,
         currencies=currencies,
         currency=currency,
-        quantity=quantity,
-        price=price,
-        value=value,
-        fx_rate=fx_rate,
+        **figures,
     )
 
 
-def _entry(text: dict[str, str | None], numbers: dict[str, float | None], line: int) -> Entry:
-    for name, number in numbers.items():
-        if number is not None and np.isinf(number):
-            raise RowError(f"{name}: {number} is no number to reckon with")
-    if text["kind"] == "pending":
-        if numbers["value"] is None:
+def _entry(row: dict[str, Any]) -> Entry:
+    for name in _FIGURES:
+        if row[name] in _INFINITE:
+            raise RowError(f"{name}: {row[name]} is no number to reckon with")
+    if row["kind"] == "pending":
+        if row["value"] is None:
             raise RowError("pending activity without an amount")
         return PendingActivity(
-            description=text["description"] or text["symbol"] or "",
-            value=numbers["value"],
-            account=text["account"],
-            account_name=text["account_name"],
-            currency=text["currency"],
-            line=line,
+            description=row["description"] or row["symbol"] or "",
+            value=row["value"],
+            account=row["account"],
+            account_name=row["account_name"],
+            currency=row["currency"],
+            line=row["line"],
         )
     reported: Reported = {
-        "raw_symbol": text["symbol"] or "",
-        "description": text["description"] or "",
-        "quantity": numbers["quantity"],
-        "price": numbers["price"],
-        "value": numbers["value"],
-        "cost_basis": numbers["cost_basis"],
-        "account": text["account"],
-        "account_name": text["account_name"],
-        "currency": text["currency"],
-        "leg": text["leg"],
-        "line": line,
+        "raw_symbol": row["symbol"] or "",
+        "description": row["description"] or "",
+        "quantity": row["quantity"],
+        "price": row["price"],
+        "value": row["value"],
+        "cost_basis": row["cost_basis"],
+        "account": row["account"],
+        "account_name": row["account_name"],
+        "currency": row["currency"],
+        "leg": row["leg"],
+        "line": row["line"],
     }
-    position: Position = position_of(reported, text["kind"] or "")
-    if text["kind"] not in (None, position.kind):
-        raise RowError(f"{position.symbol} is of the kind {position.kind}, not {text['kind']}")
-    if text["raw_symbol"] is not None:
-        position.raw_symbol = text["raw_symbol"]
+    position: Position = position_of(reported, row["kind"] or "")
+    if row["kind"] not in (None, position.kind):
+        raise RowError(f"{position.symbol} is of the kind {position.kind}, not {row['kind']}")
+    if row["raw_symbol"] is not None:
+        position.raw_symbol = row["raw_symbol"]
     return position
 
 
@@ -196,7 +195,3 @@ def _only(instants: Any) -> float | None:
     """The one instant that all rows name; None if they name none or several."""
     known = np.unique(instants[~np.isnan(instants)])
     return float(known[0]) if known.size == 1 else None
-
-
-def _known(figure: float) -> float | None:
-    return None if np.isnan(figure) else figure

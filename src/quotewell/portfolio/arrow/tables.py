@@ -22,6 +22,7 @@ __all__ = [
     "from_codes",
     "instants_of",
     "integers_of",
+    "known",
     "metadata_of",
     "module",
     "nullable",
@@ -135,6 +136,12 @@ def instants_of(table: Any, name: str) -> Floats:
     # Apart, so that a time comes back as the float that it was.
     seconds, rest = np.divmod(whole, _NANOSECONDS)
     return np.where(known, seconds + rest / _NANOSECONDS, np.nan)
+
+
+def known(figures: Floats) -> list[float | None]:
+    """Numbers as Python's; None where they are unknown."""
+    numbers: list[float | None] = np.where(np.isnan(figures), None, figures).tolist()  # type: ignore[call-overload]
+    return numbers
 
 
 def to_instants(seconds: Iterable[float | None]) -> Any:
