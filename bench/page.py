@@ -12,7 +12,7 @@ from importlib.metadata import version
 from bench.measure import Comparison, Row
 from quotewell.settings import Settings
 
-__all__ = ["page", "tables"]
+__all__ = ["page", "section_of", "tables", "with_section"]
 
 _SETTINGS = Settings()
 
@@ -39,6 +39,18 @@ def page(lines: Sequence[Row | Comparison]) -> str:
         quantlib=version("QuantLib"),
         yfinance=version("yfinance"),
     )
+
+
+def section_of(text: str, heading: str) -> str:
+    """The section of a page that begins with this heading; empty if it has none."""
+    _, found, after = text.partition(f"{heading}\n")
+    return f"{heading}\n{after.partition(chr(10) + '## ')[0].rstrip()}\n" if found else ""
+
+
+def with_section(text: str, heading: str, section: str) -> str:
+    """The page with this section, in place of the one that it has or at its end."""
+    old = section_of(text, heading)
+    return text.replace(old, section) if old else f"{text.rstrip()}\n\n{section}".rstrip() + "\n"
 
 
 def _sorted(lines: Sequence[Row | Comparison]) -> tuple[list[Row], list[Comparison]]:
