@@ -25,7 +25,7 @@ class Stopwatch:
 
     @contextmanager
     def watching(self, places: dict[str, str | Callable[..., str]]) -> Iterator[None]:
-        """Watch functions, named `module:function`, each as a step, or as what a function of its arguments says.
+        """Watch functions, named `module:function`, each as one step or as the step that its arguments tell.
 
         Raises:
             AttributeError: One of the functions is no longer there.
