@@ -1,6 +1,7 @@
 """Run the benchmarks: all, which writes docs/performance.md, or those named: `python -m bench hot cold`.
 
-`python -m bench scale` takes minutes and is never among all; it writes its own section of that page.
+`python -m bench scale` takes minutes and is never among all; it writes its own section of that page,
+and one of docs/scale.md.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench.books import books
+from bench.capacity import CAPACITY, capacity
 from bench.cold import cold
 from bench.columns import columns
 from bench.commands import commands
@@ -22,11 +24,12 @@ from bench.measure import Comparison, Row
 from bench.options import options
 from bench.page import page, section_of, tables, with_section
 from bench.providers import providers
-from bench.scale import HEADING, scale
+from bench.scale import HEADING, costs, scale, section
 from bench.stale import stale
 from bench.writing import writing
 
-_PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+_DOCS = Path(__file__).parent.parent / "docs"
+_PAGE, _SCALE = _DOCS / "performance.md", _DOCS / "scale.md"
 _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "hot": hot,
     "cold": cold,
@@ -46,10 +49,7 @@ def main() -> None:
     """Measure, print, write."""
     chosen = sys.argv[1:]
     if chosen == ["scale"]:
-        with tempfile.TemporaryDirectory() as folder:
-            section = scale(Path(folder))
-        print(section)
-        _PAGE.write_text(with_section(_PAGE.read_text(encoding="utf-8"), HEADING, section), encoding="utf-8")
+        _scale()
         return
     unknown = set(chosen) - _BENCHES.keys()
     if unknown:
@@ -64,6 +64,17 @@ def main() -> None:
     if not chosen:
         own = section_of(_PAGE.read_text(encoding="utf-8"), HEADING)
         _PAGE.write_text(with_section(page(lines), HEADING, own), encoding="utf-8")
+
+
+def _scale() -> None:
+    """Measure a million positions; print and write what they took and how far that carries."""
+    with tempfile.TemporaryDirectory() as folder:
+        timings = scale(Path(folder))
+    contracts = sum(timings.contracts.values())
+    carries = capacity(costs(timings), timings.positions, contracts, timings.records)
+    for path, heading, text in ((_PAGE, HEADING, section(timings)), (_SCALE, CAPACITY, carries)):
+        print(text)
+        path.write_text(with_section(path.read_text(encoding="utf-8"), heading, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,16 +13,18 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import msgspec
 
+from bench.capacity import UnitCosts
 from bench.measure import child
 from bench.million import AT, FULL, make_book, store_market, write_csv
 from bench.stopwatch import Stopwatch
 from quotewell.analytics import european
 from quotewell.analytics.contracts import Contracts
 
-__all__ = ["HEADING", "scale", "section"]
+__all__ = ["HEADING", "Timings", "costs", "scale", "section"]
 
 HEADING = "## A million positions"
 
@@ -35,21 +37,22 @@ _COMPILED_POINT = 0.3e-6
 _POINTS = 13
 """Spots of the report's what-if: nine moves, four of them once more at another volatility."""
 
-_CLOSED, _BOUNDARY = "options: closed form", "options: boundary"
-_WHAT_IF = "what-if, 9 moves and 4 of the scenario"
+_CLOSED, _BOUNDARY, _TREE = "options: closed form", "options: boundary", "options: fallback tree"
+_PAIRS, _WHAT_IF = "options: which prices belong together", "what-if, 9 moves and 4 of the scenario"
+_IMPORT, _NEEDS, _MARKET = "import of the CSV", "needs", "market data from the cache"
+_COLUMNS, _GROUPING, _REST = "columns", "grouping", "report"
 _SOLVE = "quotewell.analytics.options:_solve_alive"
-_STEPS: dict[str, str | Callable[..., str]] = {
-    "quotewell.portfolio.portfolio:read_positions": "import of the CSV",
-    "quotewell.portfolio.portfolio:needs_of": "needs",
-    "quotewell.portfolio.portfolio:take": "market data from the cache",
-    "quotewell.portfolio.valuation:holdings_of": "columns",
-    "quotewell.portfolio.valuation:value_holdings": "columns",
-    "quotewell.portfolio.instruments:price_contracts": "options: which prices belong together",
-    "quotewell.analytics.tree:premium": "options: fallback tree",
-    "quotewell.analytics.exposure:by_underlying": "grouping",
+_STEPS: dict[str, str] = {
+    "quotewell.portfolio.portfolio:read_positions": _IMPORT,
+    "quotewell.portfolio.portfolio:needs_of": _NEEDS,
+    "quotewell.portfolio.portfolio:take": _MARKET,
+    "quotewell.portfolio.valuation:holdings_of": _COLUMNS,
+    "quotewell.portfolio.valuation:value_holdings": _COLUMNS,
+    "quotewell.portfolio.instruments:price_contracts": _PAIRS,
+    "quotewell.analytics.tree:premium": _TREE,
+    "quotewell.analytics.exposure:by_underlying": _GROUPING,
     "quotewell.portfolio.exposures:what_if": _WHAT_IF,
 }
-_REST = "report"
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,15 +68,21 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """Contracts whose volatility was solved, by the way."""
     missing: int
     """Symbols without exposure."""
+    records: int
+    """How many were read of the cache."""
+    to_table: float
+    """Processor seconds that the positions take to an Arrow table."""
+    from_table: float
+    """And back."""
 
 
-def scale(folder: Path) -> str:
-    """Make the book, let another process report on it, and tell what that took, in Markdown."""
+def scale(folder: Path) -> Timings:
+    """Make the book, and let another process report on it."""
     book = make_book(FULL)
     store_market(book, folder / "cache")
     write_csv(book, folder / "book.csv")
     del book
-    return section(msgspec.json.decode(child(["-m", "bench.scale", str(folder)]), type=Timings))
+    return msgspec.json.decode(child(["-m", "bench.scale", str(folder)]), type=Timings)
 
 
 def main() -> None:
@@ -98,11 +107,19 @@ def main() -> None:
         watch.watching({**_STEPS, _SOLVE: path}),
         watch.step(_REST),
     ):
-        summary = Portfolio.from_csv(folder / "book.csv", tickers, at=AT).summary()
+        book = Portfolio.from_csv(folder / "book.csv", tickers, at=AT)
+        summary = book.summary()
+    elapsed = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    table, to_table = _timed(book.to_arrow)
+    _, from_table = _timed(lambda: Portfolio.from_arrow(table, at=AT))
     timings = Timings(
         seconds=dict(watch.seconds),
-        elapsed=time.perf_counter() - start,
-        peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        elapsed=elapsed,
+        peak=peak,
+        records=len(book.needs()),
+        to_table=to_table,
+        from_table=from_table,
         positions=summary.counts.rows,
         contracts=contracts,
         missing=len(summary.exposure.net.missing),
@@ -110,15 +127,31 @@ def main() -> None:
     print(msgspec.json.encode(timings).decode())
 
 
+def costs(timings: Timings) -> UnitCosts:
+    """What a row, a record and a contract cost."""
+    own, contracts = timings.seconds, sum(timings.contracts.values())
+    options = (_CLOSED, _BOUNDARY, _PAIRS, _TREE)
+    return UnitCosts(
+        read_row=own[_IMPORT] / timings.positions,
+        table_row=timings.from_table / timings.positions,
+        to_table=timings.to_table / timings.positions,
+        row=sum(own[step] for step in (_NEEDS, _COLUMNS, _GROUPING, _REST)) / timings.positions,
+        record=own[_MARKET] / timings.records,
+        contract=sum(own.get(step, 0.0) for step in options) / contracts,
+        what_if=own[_WHAT_IF] / contracts,
+        memory=timings.peak / timings.positions,
+    )
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.process_time()
+    return work(), time.process_time() - start
+
+
 def section(timings: Timings) -> str:
     """What is told of it, in Markdown."""
     total = sum(timings.seconds.values())
-    steps = [
-        *dict.fromkeys(step for step in _STEPS.values() if isinstance(step, str)),
-        _CLOSED,
-        _BOUNDARY,
-        _REST,
-    ]
+    steps = [*dict.fromkeys(_STEPS.values()), _CLOSED, _BOUNDARY, _REST]
     lines = [
         f"| {step} | {timings.seconds.get(step, 0.0):.2f} | {timings.seconds.get(step, 0.0) / total:.1%} |"
         for step in sorted(steps, key=lambda step: -timings.seconds.get(step, 0.0))
@@ -151,23 +184,25 @@ _TEXT = """{heading}
 
 Written by `python -m bench scale`, last on {date}; `make bench` leaves it out. `summary` of a plain CSV
 file of {positions} positions in {contracts} distinct American contracts and {underlyings} stocks, 2,000
-accounts, all market data in the SQLite cache, in one process that has just started: **{total} s of processor
-time**, {elapsed} s on a machine shared with others, **{peak} MB** at most; {missing} symbols without exposure.
+accounts, all market data in the SQLite cache, in one process that has just started: **{total} s of
+processor time**, {elapsed} s on a machine shared with others, **{peak} MB** at most; {missing} symbols
+without exposure.
 
 | step | seconds | share |
 |---|---|---|
 {table}
 
-Each step is without the steps within it; the fallback tree counts wherever it is called from. {closed} of
-the contracts are calls on stocks that pay no dividend, which are never exercised early: closed form,
-{closed_each} µs each for volatility and five Greeks. {boundary} have an exercise boundary, {each} µs each. No
-dividend is known by its date in this book, so that none goes the way of discrete dividends.
+Each step is without the steps within it; the fallback tree counts wherever it is called from. {closed}
+of the contracts are calls on stocks that pay no dividend, which are never exercised early: closed form,
+{closed_each} µs each for volatility and five Greeks. {boundary} have an exercise boundary, {each} µs
+each. No dividend is known by its date in this book, so that none goes the way of discrete dividends.
 
-What a compiled kernel would bring: one of the same method took 2.9 µs a contract and 0.3 µs a point of a grid
-of spots, measured before this project. Volatilities and what-if would then take {kernel} s instead of {ours} s,
-and the whole report about {compiled} s, the rest of which is Python that reads rows and records. It would cost a
-compiler and wheels for every platform, or numba (0.65 s to import, 0.6 s for the first cached call: more than
-most books take as a whole), and the formulas twice, since not everybody would have it.
+What a compiled kernel would bring: one of the same method took 2.9 µs a contract and 0.3 µs a point of a
+grid of spots, measured before this project. Volatilities and what-if would then take {kernel} s instead
+of {ours} s, and the whole report about {compiled} s, the rest of which is Python that reads rows and
+records. It would cost a compiler and wheels for every platform, or numba (0.65 s to import, 0.6 s for
+the first cached call: more than most books take as a whole), and the formulas twice, since not everybody
+would have it.
 """
 
 
