@@ -260,6 +260,7 @@ class Readers:
             self._cached_profiles,
             self._clock.now,
             stated=self.settings.beta == "provider",
+            weekly=self.settings.beta == "weekly",
         )
         return self.engine.read(derived, loader, ask)
 

@@ -18,6 +18,7 @@ from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
 from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.providers.chain import Chain
 from quotewell.records import Record, Risk
+from quotewell.risks import is_weekly
 from quotewell.service import TickerService
 from quotewell.sessions import ExchangeSessions
 from quotewell.settings import Settings, load_settings
@@ -113,12 +114,16 @@ class _RiskPolicy(TablePolicy):
     def __init__(self, lifetime: Lifetime, settings: Settings) -> None:
         super().__init__(lifetime)
         self._benchmark = settings.benchmark
-        self._stated = settings.beta == "provider"
+        self._beta = settings.beta
 
     def accepts(self, record: Record) -> bool:
         if not isinstance(record, Risk) or record.fetched_at is None:
             return True
-        return record.benchmark == self._benchmark and (not self._stated or record.method != "ols_daily")
+        if record.benchmark != self._benchmark or record.method not in ("ols_daily", "ols_weekly"):
+            return record.benchmark == self._benchmark
+        always = self._beta == "weekly"
+        by_week = is_weekly(record.symbol, self._benchmark, record.fetched_at, always=always)
+        return self._beta != "provider" and by_week == (record.method == "ols_weekly")
 
 
 def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:

@@ -24,6 +24,12 @@ WINDOW = 504
 MINIMUM = 126
 """Returns that ticker and benchmark must have in common: half a year of sessions."""
 
+WEEKLY_WINDOW = 156
+"""Weekly returns that a beta looks back on where days do not match: three years."""
+
+WEEKLY_MINIMUM = 52
+"""Weekly returns that ticker and benchmark must have in common: a year."""
+
 _NO_MOVE = 1e-15  # a benchmark that moves less than rounding has not moved
 _BLOCK = 128  # tickers at a time: five years of their returns stay in the processor's cache
 _LOSS = 100.0  # a mean square this much above the variance costs it two digits
@@ -85,7 +91,27 @@ def simple_returns(closes: npt.ArrayLike) -> Floats:
     return returns
 
 
-def ols(returns: npt.ArrayLike, benchmark_returns: npt.ArrayLike) -> Beta:
+def weekly(days: Sequence[int], closes: Sequence[float]) -> tuple[list[int], list[float]]:
+    """The last close of each calendar week that has one, dated by the week's Friday.
+
+    What two exchanges that close hours apart hear between their closes falls on different days there, but
+    mostly on the same week, so that weekly returns keep what daily ones lose of a beta.
+
+    Args:
+        days: Ordinal days, ascending.
+        closes: One for each.
+    """
+    weeks = (np.asarray(days, dtype=np.int64) - 1) // 7  # day 1 was a Monday
+    last = np.flatnonzero(np.diff(weeks, append=np.iinfo(np.int64).max) > 0)
+    return (weeks[last] * 7 + 5).tolist(), [closes[place] for place in last.tolist()]
+
+
+def blume(beta: Floats | float) -> Floats | float:
+    """Two thirds of a measured beta and a third of the market's 1, which betas tend to (Blume 1975)."""
+    return (2.0 * beta + 1.0) / 3.0
+
+
+def ols(returns: npt.ArrayLike, benchmark_returns: npt.ArrayLike, minimum: int = MINIMUM) -> Beta:
     """Regress each ticker's returns on the benchmark's, over the days that both have.
 
     beta = Sxy / Sxx, R² = 1 - SSE / Syy, standard error = √(SSE / (n - 2) / Sxx), with centred sums of
@@ -95,6 +121,7 @@ def ols(returns: npt.ArrayLike, benchmark_returns: npt.ArrayLike) -> Beta:
     Args:
         returns: Shape (tickers, days) or (days,); NaN for no return.
         benchmark_returns: Shape (days,); NaN for no return.
+        minimum: Returns in common without which there is no beta.
 
     Returns:
         Arrays of shape (tickers,), or 0-dimensional for one row of returns.
@@ -114,7 +141,7 @@ def ols(returns: npt.ArrayLike, benchmark_returns: npt.ArrayLike) -> Beta:
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
         own = rows[block] if x.size == days.size else rows[block, days]
-        figures[:, block], n[block] = _ols_block(own, x, room)
+        figures[:, block], n[block] = _ols_block(own, x, room, minimum)
     beta, standard_error, r_squared = (figure.reshape(y.shape[:-1]) for figure in figures)
     return Beta(beta, standard_error, r_squared, n.astype(np.intp).reshape(y.shape[:-1]))
 
@@ -158,7 +185,7 @@ class _Room(NamedTuple):
         return cls(np.empty(shape), np.empty(shape, dtype=bool), np.empty(shape))
 
 
-def _ols_block(returns: Floats, benchmark: Floats, room: _Room) -> tuple[Floats, Floats]:
+def _ols_block(returns: Floats, benchmark: Floats, room: _Room, minimum: int) -> tuple[Floats, Floats]:
     """Rows beta, standard error and R²; and how many returns each ticker has.
 
     All rows are taken for complete first: one product gives their sums, and NaN where there is a gap. Only
@@ -183,7 +210,7 @@ def _ols_block(returns: Floats, benchmark: Floats, room: _Room) -> tuple[Floats,
         r_squared = np.where(s_yy > 0.0, 1.0 - error / s_yy, np.nan)
         figures = np.stack([beta, np.sqrt(error / (n - 2.0) / s_xx), r_squared])
     moved = s_xx > n * _NO_MOVE**2
-    return np.where((n >= MINIMUM) & moved, figures, np.nan), n
+    return np.where((n >= minimum) & moved, figures, np.nan), n
 
 
 def _masked_sums(returns: Floats, rows: Integers, x: Floats, room: _Room) -> Floats:

@@ -53,7 +53,9 @@ def add_beta(parser: argparse.ArgumentParser) -> None:
         "--benchmark", metavar="SYMBOL", type=symbol, help="what betas are measured against (^GSPC)"
     )
     parser.add_argument(
-        "--beta", choices=("computed", "provider"), help="whose betas: our own regression, or the provider's"
+        "--beta",
+        choices=("computed", "weekly", "provider"),
+        help="whose betas: our own regression, of weekly returns for all, or the provider's",
     )
 
 
