@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from datetime import date
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -43,6 +45,24 @@ def test_agrees_with_statsmodels_over_the_common_days(gaps: float) -> None:
     for row, own in enumerate(returns):
         common = np.isfinite(own) & np.isfinite(benchmark)
         expected = sm.OLS(own[common], sm.add_constant(benchmark[common])).fit()
+        assert found.n[row] == expected.nobs
+        assert found.beta[row] == pytest.approx(expected.params[1], abs=1e-12)
+        assert found.standard_error[row] == pytest.approx(expected.bse[1], abs=1e-12)
+        assert found.r_squared[row] == pytest.approx(expected.rsquared, abs=1e-12)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.2])
+def test_agrees_with_statsmodels_on_the_bundled_closes(gaps: float) -> None:
+    closes = json.loads((files("quotewell.demo") / "market.json").read_text(encoding="utf-8"))["closes"]
+    benchmark = simple_returns(closes.pop("^GSPC"))
+    own = np.array(list(closes.values()))
+    own[1:][np.random.default_rng(5).random(own[1:].shape) < gaps] = NAN  # the first stays complete
+    returns = simple_returns(own)
+    assert returns.shape[0] == 20
+    found = ols(returns, benchmark)
+    for row, series in enumerate(returns):
+        common = np.isfinite(series)
+        expected = sm.OLS(series[common], sm.add_constant(benchmark[common])).fit()
         assert found.n[row] == expected.nobs
         assert found.beta[row] == pytest.approx(expected.params[1], abs=1e-12)
         assert found.standard_error[row] == pytest.approx(expected.bse[1], abs=1e-12)

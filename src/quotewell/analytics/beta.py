@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from quotewell.analytics.arrays import Bools, Floats, Integers
 
 Dates: TypeAlias = Sequence[date] | Sequence[str] | Sequence[int] | npt.NDArray[np.datetime64]
 """Calendar days: dates, ISO text, `datetime64`, or day numbers that all count from the same day."""
+
+Number = TypeVar("Number", float, Floats)
 
 WINDOW = 504
 """Returns of the benchmark that a beta looks back on: two years of sessions."""
@@ -106,7 +108,7 @@ def weekly(days: Sequence[int], closes: Sequence[float]) -> tuple[list[int], lis
     return (weeks[last] * 7 + 5).tolist(), [closes[place] for place in last.tolist()]
 
 
-def blume(beta: Floats | float) -> Floats | float:
+def blume(beta: Number) -> Number:
     """Two thirds of a measured beta and a third of the market's 1, which betas tend to (Blume 1975)."""
     return (2.0 * beta + 1.0) / 3.0
 

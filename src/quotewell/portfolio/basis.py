@@ -30,6 +30,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
         prices: The user's own prices by symbol, per share in the symbol's currency, in place of all others.
         betas: The user's own betas by underlying, likewise.
         dividend_yields: The user's own yields by underlying, fractions a year, likewise.
+        blume: Whether betas of our own regressions are moved a third of the way to 1 (Blume's adjustment).
         cash_like: Securities that count as cash: valued at their price, without exposure.
     """
 
@@ -42,4 +43,5 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, float] = {}
     betas: Mapping[str, float] = {}
     dividend_yields: Mapping[str, float] = {}
+    blume: bool = False
     cash_like: frozenset[str] = frozenset()

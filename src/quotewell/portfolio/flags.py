@@ -54,6 +54,8 @@ class Flag(IntFlag):
     OVERRIDE_BETA = 1 << 31
     OVERRIDE_DIVIDEND = 1 << 32
     OVERRIDE_DELIVERABLE = 1 << 33
+    ADJUSTED_BETA = 1 << 34
+    """Our regression, moved towards 1 by Blume's adjustment, as the user asked."""
 
 
 REASONS = {

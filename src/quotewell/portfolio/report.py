@@ -15,7 +15,7 @@ from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import CASH, KINDS, OPTION, PENDING, STOCK, UNKNOWN, Columns
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.importers.outcome import ImportedFile
-from quotewell.portfolio.inputs import risk_of
+from quotewell.portfolio.inputs import is_adjusted, risk_of
 from quotewell.portfolio.needs import valuation_day
 from quotewell.portfolio.positions import OptionPosition
 from quotewell.portfolio.summary import (
@@ -176,7 +176,9 @@ def _method(symbol: str, risk: Risk | None, basis: Basis) -> str:
         return "override"
     if symbol == basis.benchmark:
         return "identity"
-    return "given" if risk is None else risk.method or "stated"
+    if risk is None:
+        return "given"
+    return f"{risk.method}_blume" if is_adjusted(risk, basis) else risk.method or "stated"
 
 
 def _underlying_row(

@@ -72,6 +72,9 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
         "--assume-beta", metavar="X", type=number, help="take this for a beta that is unknown; marked !"
     )
     parser.add_argument(
+        "--blume", action="store_true", help="move our own betas a third of the way to 1 (Blume's adjustment)"
+    )
+    parser.add_argument(
         "--rate",
         metavar="[CUR=]X",
         action="append",
