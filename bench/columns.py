@@ -14,7 +14,7 @@ from quotewell.analytics.grouping import Grouping
 
 __all__ = ["columns"]
 
-_ROUNDS = 7
+_ROUNDS = 21
 _SHORT_ROUNDS = 41  # of work that takes milliseconds
 _TICKERS, _DAYS = 10_000, 1_260
 _YOUNG = 0.4

@@ -117,16 +117,16 @@ def _said(holdings: Holdings, kind: Integers, found: Instruments, snapshot: Snap
     major = codes(_major(currency) for currency in found.currency)[found.index]
     # Where nobody states a currency, the symbol tells that of a security; cash is in the base currency.
     by_symbol = codes(currency_of(symbol) for symbol in holdings.symbols)[holdings.symbol]
-    in_base = np.isin(holdings.kind, (CASH, PENDING))
-    implied = np.where(in_base, place[basis.base_currency], np.where(major == unknown, by_symbol, major))
+    implied = np.where(
+        _is_amount(holdings.kind), place[basis.base_currency], np.where(major == unknown, by_symbol, major)
+    )
     stated = np.where(own == unknown, implied, own)
     currency = np.where(priced_in == unknown, stated, priced_in)
 
     has_rate = ~np.isnan(holdings.fx_rate)
     reported_fx = np.where(has_rate, holdings.fx_rate, rates[stated])
-    is_reported = np.isin(kind, (CASH, PENDING, UNKNOWN)) | (
-        (found.flags[found.index] & int(Flag.REPORTED)) != 0
-    )
+    is_reported = (found.flags[found.index] & int(Flag.REPORTED)) != 0
+    is_reported |= _is_amount(kind) | (kind == UNKNOWN)
     fx = np.where(is_reported & has_rate, holdings.fx_rate, rates[currency])
 
     quantity, has_price = _quantities(holdings, kind, unit, basis)
@@ -143,13 +143,17 @@ def _quantities(holdings: Holdings, kind: Integers, unit: Floats, basis: Basis) 
 
     A fund that its profile calls a money market is an amount; one that the user counts as cash is not.
     """
-    is_cash = np.isin(kind, (CASH, PENDING))
+    is_cash = _is_amount(kind)
     if basis.cash_like:
         like = np.array([symbol in basis.cash_like for symbol in holdings.symbols], dtype=bool)
         is_cash &= ~(like[holdings.symbol] & (holdings.kind == STOCK))
     pending = holdings.kind == PENDING
     amount = np.where(np.isnan(holdings.value) & ~pending, holdings.quantity, holdings.value) * unit
     return np.where(is_cash, amount, holdings.quantity), ~is_cash
+
+
+def _is_amount(kind: Integers) -> Bools:
+    return np.asarray((kind == CASH) | (kind == PENDING))
 
 
 def _units(currencies: Sequence[str | None]) -> Floats:
