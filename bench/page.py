@@ -141,8 +141,8 @@ folder. Peers get their fastest form:
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
   values at other spots. Its `impliedVolatility` uses finite differences for American contracts.
-- **Columns**: random returns; of the tickers with gaps two fifths were listed within the window, the others lack
-  up to thirty single days. Both sides of the sums are one thread's processor time, grouping included.
+- **Columns**: random returns; of the tickers with gaps two fifths were listed within the window, the others
+  lack up to thirty single days. Both sides of the sums are one thread's processor time, grouping included.
 
 ## Beside yfinance
 

@@ -6,6 +6,7 @@ Callers import these names from `quotewell.symbols`.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from typing import Literal
 
@@ -112,12 +113,17 @@ class Option(msgspec.Struct, frozen=True, gc=False):
 
         On `expiry` at 16:00 New York time if it settles PM, at 09:30 if AM.
         """
-        from zoneinfo import ZoneInfo  # noqa: PLC0415  only option pricing pays for it
+        return _settled(self.expiry, self.settlement)
 
-        hour, minute = (9, 30) if self.settlement == "AM" else (16, 0)
-        day = self.expiry
-        moment = dt.datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo("America/New_York"))
-        return moment.timestamp()
+
+@functools.lru_cache(maxsize=4096)
+def _settled(day: dt.date, settlement: Settlement) -> float:
+    """When options settle on a day, in epoch seconds; remembered, for many contracts share one."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  only option pricing pays for it
+
+    hour, minute = (9, 30) if settlement == "AM" else (16, 0)
+    moment = dt.datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo("America/New_York"))
+    return moment.timestamp()
 
 
 def occ(root: str, expiry: dt.date, right: Right, strike: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -124,8 +125,9 @@ def is_expired(option: Option, at: float | None) -> bool:
     return at is not None and option.expiry < valuation_day(at)
 
 
+@functools.lru_cache(maxsize=64)
 def valuation_day(at: float) -> dt.date:
-    """The New York day of an instant."""
+    """The New York day of an instant; remembered, for every contract of a book asks it of the same one."""
     return dt.datetime.fromtimestamp(at, _NEW_YORK).date()
 
 
