@@ -236,7 +236,7 @@ def test_exposures_take_positions_as_to_arrow_writes_them(row: dict[str, Any], m
 
 def test_an_infinite_quantity_is_refused() -> None:
     table = pa.table({"kind": ["stock", "stock"], "symbol": ["AMZN"] * 2, "quantity": [1.0, -math.inf]})
-    with pytest.raises(UsageError, match="quantity is infinite in row 2"):
+    with pytest.raises(UsageError, match="quantity of the positions is infinite in row 2"):
         exposures(table, book_of([]).market_to_arrow())
 
 
@@ -272,11 +272,24 @@ def test_market_data_without_instant_and_basis_are_refused() -> None:
         ({"facet": "history"}, "facet 'history'"),
         ({"facet": "quote", "freshness": "old"}, "a freshness of 'old'"),
         ({"facet": "quote", "chosen": False}, "0 prices to value with"),
+        ({"facet": "quote", "last": math.inf}, "last of the market data is infinite in row 2"),
+        ({"facet": "risk", "beta": 1.0}, "AMZN: several readings of the facet risk"),
     ],
 )
 def test_market_data_that_mean_nothing_are_refused(row: dict[str, Any], message: str) -> None:
+    first = {"symbol": "AMZN", "facet": "risk", "beta": 1.2, "last": None, "freshness": None, "chosen": None}
     with pytest.raises(UsageError, match=message):
-        snapshot_from_arrow(pa.Table.from_pylist([{"symbol": "AMZN", **row}]), AT)
+        snapshot_from_arrow(pa.Table.from_pylist([first, {"symbol": "AMZN", **row}]), AT)
+
+
+def test_nothing_that_was_said_after_the_instant_counts() -> None:
+    book = book_of([stock(price=190.0, as_of=AT - DAY), option(price=6.0, as_of=AT - DAY)])
+    positions, market = book.to_arrow(), book.market_to_arrow()
+    told = exposures(positions, market)
+    assert told["market_price"].to_pylist() == [193.1, 6.4]
+    before = exposures(positions, market, at=AT - HOUR)  # the broker's prices are not valued with: not chosen
+    assert before["market_price"].to_pylist() == [None, None]
+    assert before["status"].to_pylist() == ["no_price", "no_price"]
 
 
 @given(st.floats(1e8, 4e9))

@@ -15,7 +15,7 @@ from quotewell.errors import UsageError
 from quotewell.portfolio.arrow.positions import holdings_from_arrow
 from quotewell.portfolio.arrow.tables import (
     as_table,
-    floats_of,
+    finite_of,
     from_codes,
     instants_of,
     integers_of,
@@ -31,7 +31,7 @@ from quotewell.portfolio.columns import OPTION, STOCK
 from quotewell.portfolio.holdings import encoded
 from quotewell.portfolio.needs import needs_of_symbols
 from quotewell.portfolio.reported import LEVEL, OVERRIDE, Candidates
-from quotewell.portfolio.snapshot import Snapshot, take
+from quotewell.portfolio.snapshot import Snapshot, take, until
 from quotewell.protocols import TickerSource
 from quotewell.records import (
     RECORD_TYPES,
@@ -138,7 +138,7 @@ def snapshot_from_arrow(market: Any, at: float | None) -> Snapshot:
     Args:
         market: As `market_to_arrow` writes it; columns that are left out are unknown, readings whose
             `freshness` is are fresh.
-        at: The valuation instant.
+        at: The valuation instant; what the market said later does not count.
 
     Raises:
         UsageError: It is no such table.
@@ -149,10 +149,12 @@ def snapshot_from_arrow(market: Any, at: float | None) -> Snapshot:
     for facet, reading, chosen in _readings(table):
         if facet == "quote":
             prices.setdefault(reading.symbol, []).append((cast("Reading[Quote]", reading), chosen))
-        else:
-            readings[_TABLES[facet]][reading.symbol] = reading
+            continue
+        if reading.symbol in readings[_TABLES[facet]]:
+            raise UsageError(f"{reading.symbol}: several readings of the facet {facet}")
+        readings[_TABLES[facet]][reading.symbol] = reading
     quotes = {symbol: _candidates(found) for symbol, found in prices.items()}
-    return Snapshot(at=at, quotes=quotes, **readings)
+    return until(Snapshot(at=at, quotes=quotes, **readings))
 
 
 def _rows(snapshot: Snapshot) -> Iterator[tuple[str, Reading[Any], bool]]:
@@ -170,7 +172,7 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[str, Reading[Any], bool]]:
 
 def _readings(table: Any) -> Iterator[tuple[str, Reading[Any], bool]]:
     columns: dict[str, Iterable[Any]] = {name: texts_of(table, name) for name in (*_TEXTS, "freshness")}
-    columns |= {name: known(floats_of(table, name)) for name in _NUMBERS}
+    columns |= {name: known(finite_of(table, name, "market data")) for name in _NUMBERS}
     columns |= {name: known(instants_of(table, name)) for name in _INSTANTS}
     columns["n"] = integers_of(table, "n")
     columns["events"] = (

@@ -12,6 +12,7 @@ from quotewell.errors import UsageError
 from quotewell.portfolio.arrow.tables import (
     as_table,
     codes_of,
+    finite_of,
     floats_of,
     from_codes,
     instants_of,
@@ -141,10 +142,8 @@ def holdings_from_arrow(data: Any) -> Holdings:
         if option is None or option.symbol != symbols[code]:
             raise UsageError(f"{symbols[code]} is no option symbol", hint="write it as AAPL250417C00220000")
     currencies, currency = codes_of(table, "currency")
-    figures = {name: floats_of(table, name) for name in ("quantity", "price", "value", "fx_rate")}
-    for name, column in figures.items():
-        if np.isinf(column).any():
-            raise UsageError(f"the positions' {name} is infinite in row {int(np.isinf(column).argmax()) + 1}")
+    said = ("quantity", "price", "value", "fx_rate")
+    figures = {name: finite_of(table, name, "positions") for name in said}
     return Holdings(
         kind=kind,
         symbols=[name or "" for name in symbols],

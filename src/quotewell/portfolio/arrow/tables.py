@@ -18,6 +18,7 @@ __all__ = [
     "METADATA",
     "as_table",
     "codes_of",
+    "finite_of",
     "floats_of",
     "from_codes",
     "instants_of",
@@ -110,6 +111,19 @@ def floats_of(table: Any, name: str) -> Floats:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     return np.asarray(_cast(table, name, pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def finite_of(table: Any, name: str, what: str) -> Floats:
+    """A column of numbers as `floats_of` gives it.
+
+    Raises:
+        UsageError: One is infinite; `what` is what the message calls the table.
+    """
+    figures = floats_of(table, name)
+    infinite = np.isinf(figures)
+    if infinite.any():
+        raise UsageError(f"{name} of the {what} is infinite in row {int(infinite.argmax()) + 1}")
+    return figures
 
 
 def integers_of(table: Any, name: str) -> list[int | None]:
