@@ -29,8 +29,8 @@ MINIMUM = 126
 WEEKLY_WINDOW = 156
 """Weekly returns that a beta looks back on where days do not match: three years."""
 
-WEEKLY_MINIMUM = 52
-"""Weekly returns that ticker and benchmark must have in common: a year."""
+WEEKLY_MINIMUM = 26
+"""Weekly returns that ticker and benchmark must have in common: half a year, as of days."""
 
 _NO_MOVE = 1e-15  # a benchmark that moves less than rounding has not moved
 _BLOCK = 128  # tickers at a time: five years of their returns stay in the processor's cache
