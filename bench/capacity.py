@@ -47,7 +47,7 @@ def capacity(cost: UnitCosts, positions: int, contracts: int, records: int) -> s
         records: Quotes, profiles, betas, yields, rates that it reads.
     """
     shared = positions * cost.row + records * cost.record + contracts * cost.contract
-    alone = positions * cost.to_table  # who cuts the book and puts the parts together
+    alone = positions * cost.to_table  # who cuts the book; putting parts together costs hardly anything
     lines = [
         f"| {workers} | {alone + shared / workers:,.1f} "
         f"| {_QUOTE_LIFE * positions / (alone + shared / workers) / 1e6:,.0f} |"
@@ -91,7 +91,7 @@ Written by `python -m bench scale` beside the section of that name in [performan
 
 **Processors.** {positions} positions × position + {records} records × record + {contracts} contracts ×
 contract = {shared} s, which workers share; {positions} × "and back" = {alone} s, which the process that
-cuts the book and puts the parts together has alone. So it takes {alone} + {shared} / workers seconds,
+cuts the book has alone, and at least as that. So it takes about {alone} + {shared} / workers seconds,
 and, for books of the same mix (as many positions for each distinct contract), so many million positions
 can be valued anew within the five minutes for which a quote is fresh:
 

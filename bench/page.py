@@ -42,15 +42,17 @@ def page(lines: Sequence[Row | Comparison]) -> str:
 
 
 def section_of(text: str, heading: str) -> str:
-    """The section of a page that begins with this heading; empty if it has none."""
+    """The section of a page that begins with this heading, up to the next one; empty if it has none."""
     _, found, after = text.partition(f"{heading}\n")
-    return f"{heading}\n{after.partition(chr(10) + '## ')[0].rstrip()}\n" if found else ""
+    return found + after.partition("\n## ")[0]
 
 
 def with_section(text: str, heading: str, section: str) -> str:
-    """The page with this section, in place of the one that it has or at its end."""
+    """The page with this section in place of the one that it has, else at its end."""
     old = section_of(text, heading)
-    return text.replace(old, section) if old else f"{text.rstrip()}\n\n{section}".rstrip() + "\n"
+    if not section:
+        return text
+    return text.replace(old, section) if old else f"{text.rstrip()}\n\n{section}"
 
 
 def _sorted(lines: Sequence[Row | Comparison]) -> tuple[list[Row], list[Comparison]]:
