@@ -112,7 +112,7 @@ class AsOfSource:
         settings = self._tickers.settings
         closes = self._tickers.stored_closes([*names, settings.benchmark])
         weekly = settings.beta == "weekly"
-        risks, reasons = compute_risks(names, settings.benchmark, closes, self._instant, weekly=weekly)
+        risks, reasons, _ = compute_risks(names, settings.benchmark, closes, self._instant, weekly=weekly)
         return {
             name: Reading(name, risks[name], Freshness.FRESH, "computed")
             if name in risks

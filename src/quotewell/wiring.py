@@ -119,11 +119,14 @@ class _RiskPolicy(TablePolicy):
     def accepts(self, record: Record) -> bool:
         if not isinstance(record, Risk) or record.fetched_at is None:
             return True
-        if record.benchmark != self._benchmark or record.method not in ("ols_daily", "ols_weekly"):
-            return record.benchmark == self._benchmark
-        always = self._beta == "weekly"
-        by_week = is_weekly(record.symbol, self._benchmark, record.fetched_at, always=always)
-        return self._beta != "provider" and by_week == (record.method == "ols_weekly")
+        if record.benchmark != self._benchmark:
+            return False
+        if record.method in ("ols_daily", "ols_weekly"):
+            always = self._beta == "weekly"
+            by_week = is_weekly(record.symbol, self._benchmark, record.fetched_at, always=always)
+            return self._beta != "provider" and by_week == (record.method == "ols_weekly")
+        # Only where it stands in for too few returns does a stated beta tell how many there were.
+        return self._beta == "provider" or record.method != "stated" or record.n is not None
 
 
 def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:

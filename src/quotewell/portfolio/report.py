@@ -102,7 +102,9 @@ def beta_state(columns: Columns, basis: Basis) -> BetaState:
         needed=len(codes),
         by_method=dict(methods),
         share_by_method={method: size / total for method, size in sizes.items() if total},
-        returns=max((risk.n for risk in risks if risk.n is not None), default=None),
+        returns=max(
+            (risk.n for risk in risks if risk.n is not None and risk.method != "stated"), default=None
+        ),
         window_start=instant(min(starts, default=None)),
         window_end=instant(max(ends, default=None)),
     )
