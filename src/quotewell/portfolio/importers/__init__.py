@@ -31,6 +31,7 @@ __all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_files",
 
 _HEADER_WITHIN = 100
 """A header stands in the first rows; what has none there is no table of positions."""
+_ZIP = b"PK\x03\x04"
 
 
 class Importer(Protocol):
@@ -79,7 +80,7 @@ def read_positions(
     *,
     mapping: Mapping[str, str] | None = None,
 ) -> ImportedFile:
-    """Read a broker's export of positions, or a plain table.
+    """Read a broker's export of positions, or a plain table; of an Excel workbook, its first sheet.
 
     Args:
         source: A path, the content, or an open binary file.
@@ -94,7 +95,7 @@ def read_positions(
         ImportFailed: If the file cannot be read, is no text, is too large, or has no header of a known kind.
     """
     shown = name or (str(source) if isinstance(source, (str, Path)) else "the file")
-    table = read_text(read_bytes(source, shown), shown)
+    table = _table(read_bytes(source, shown), shown)
     importer: Importer
     if mapping is None:
         importer, columns, delimiter = _recognised(table)
@@ -111,6 +112,15 @@ def read_positions(
             Problem(kind="empty", subject=shown, message=f"{shown}: no rows below the header")
         )
     return file
+
+
+def _table(data: bytes, name: str) -> Table:
+    if data.startswith(_ZIP):
+        from quotewell.portfolio.importers.workbook import is_workbook, read_workbook  # noqa: PLC0415  only then
+
+        if is_workbook(data):
+            return read_workbook(data, name)
+    return read_text(data, name)
 
 
 def _recognised(table: Table) -> tuple[Importer, Columns, str]:

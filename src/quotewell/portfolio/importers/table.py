@@ -35,11 +35,13 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NOT_TEXT = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook of the old form (.xls)"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip archive"),
 )
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""Excel puts a workbook with a password into a file of its old form, in a stream of this name."""
 _CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r\x0c\x1a")
 
 
@@ -116,8 +118,9 @@ def read_text(data: bytes, name: str) -> Table:
     """
     for magic, what in _NOT_TEXT:
         if data.startswith(magic):
+            found = "an Excel workbook with a password" if _ENCRYPTED in data else what
             raise ImportFailed(
-                name, f"is {what}, not a text file", hint="export or save the positions as CSV"
+                name, f"is {found}, not a text file", hint="export or save the positions as CSV or .xlsx"
             )
     text = _decoded(data)
     sample = text[:_SAMPLE]

@@ -153,7 +153,7 @@ def is_file(item: str) -> bool:
     import os.path  # noqa: PLC0415  not on the way of `cache`
 
     # `Path.is_file` raises for a name that is too long; this says no.
-    return item.lower().endswith(".csv") or os.path.isfile(item)  # noqa: PTH113
+    return item.lower().endswith((".csv", ".xlsx")) or os.path.isfile(item)  # noqa: PTH113
 
 
 def _needs_of_file(path: str, tickers: TickerService, mapping: Mapping[str, str] | None) -> list[Need]:
