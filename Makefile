@@ -33,8 +33,9 @@ check: $(DEV_READY)       ## style, types, import directions
 test: $(DEV_READY)        ## all tests but the torture ones, with the coverage gate
 	$(BIN)/pytest -m 'not torture' -n 2 --cov --cov-report=term
 
+# Where the extra `fuzz` is installed, files that break the reader are looked for, too; 600 seconds are the full run.
 torture: $(DEV_READY)     ## kills, soaks, full fault matrix
-	$(BIN)/pytest -m torture
+	QUOTEWELL_FUZZ_SECONDS=$${QUOTEWELL_FUZZ_SECONDS:-120} $(BIN)/pytest -m torture
 
 bench: $(BENCH_READY)     ## ratios against raw peers, into docs/performance.md
 	$(BIN)/python -m bench

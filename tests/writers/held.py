@@ -15,8 +15,8 @@ from quotewell.portfolio.importers import ImportedFile
 from quotewell.symbols import Option, kind, looks_like_cusip, looks_like_money_market, occ, parse_option
 
 __all__ = [
-    "Book", "Held", "Writer", "contract_of", "contracts", "cusips", "days", "held_in", "is_plain", "maybe", "money",
-    "names", "prices", "quantities", "spelled", "tickers", "trading_days", "whole",
+    "Book", "Held", "Writer", "contract_of", "contracts", "cusips", "days", "held_in", "is_plain", "maybe",
+    "money", "names", "prices", "quantities", "spelled", "tickers", "trading_days", "whole",
 ]  # fmt: skip
 
 _CLASSES = ("BRK-B", "BF-B", "HEI-A", "LEN-B", "MOG-A")
