@@ -13,6 +13,7 @@ from command_line import CommandLine
 from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.importers.stated import StatedTotal
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
@@ -32,6 +33,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Group": Group,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
+    "StatedTotal": StatedTotal,
     "RowDifference": RowDifference,
     "Row": Row,
     "Outcome": Outcome,

@@ -30,3 +30,4 @@ def test_a_book_is_read_back_equal(writer: Writer, data: st.DataObject) -> None:
     assert held_in(file) == tuple(held.as_read for held in book.held)
     assert file.stated_totals == book.stated_totals
     assert file.as_of == book.as_of
+    assert {problem.kind for problem in file.problems} <= {"empty", "stated_total"}

@@ -79,7 +79,7 @@ class ETrade:
             symbol, bare(held.price), "0", "0", bare(held.quantity), bare(held.average_cost), "0", "0", "0",
             grouped(held.value),
         ]  # fmt: skip
-        lots = ["  01/15/2022", *row[1:]], ["  --", *row[1:]]
+        lots = ["  01/15/2022", *row[1:]], ["  --", *row[1:4], "0", *row[5:-1], "0"]
         return [line(row), *(line(lot) for lot in lots if held.kind == "stock")]
 
 

@@ -98,7 +98,7 @@ class Flex:
             cells = self._cells(book, held)
             rows.append(quoted_line([*cells, "SUMMARY"]))
             if held.kind == "stock":
-                rows += [quoted_line([*cells, "LOT"])] * 2
+                rows.append(quoted_line([*cells, "LOT"]))
         return "\n".join([*rows, ""])
 
     def _cells(self, book: Book, held: Held) -> list[str]:

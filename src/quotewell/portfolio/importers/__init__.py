@@ -22,6 +22,7 @@ from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
 from quotewell.portfolio.importers.plain import Plain
 from quotewell.portfolio.importers.schwab import Schwab
+from quotewell.portfolio.importers.stated import stated_problems
 from quotewell.portfolio.importers.table import DELIMITERS, Row, Table, read_bytes, read_text
 from quotewell.portfolio.importers.tastytrade import Tastytrade
 from quotewell.portfolio.importers.vanguard import Vanguard
@@ -107,6 +108,7 @@ def read_positions(
     file.rejected.sort(key=lambda row: row.line)
     if file.as_of is None:
         file.as_of = as_of_in_name(shown)
+    file.problems += stated_problems(file)
     if not file.rows:
         file.problems.append(
             Problem(kind="empty", subject=shown, message=f"{shown}: no rows below the header")

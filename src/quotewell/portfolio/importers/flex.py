@@ -9,6 +9,7 @@ from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.listings import listed_symbol
+from quotewell.portfolio.importers.lots import Lots
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import cost_of, read_rows, reported
@@ -99,18 +100,23 @@ def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list
 
 def _read_positions(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
     levels = {columns.text(row, "level").upper() for row in rows[1:]}
+    lots = Lots()
     file.base_currency = file.base_currency or _base_currency(columns, rows)
 
     def entry(columns: Columns, row: Row) -> Position | None:
         level = columns.text(row, "level").upper()
         if level == "LOT" and "SUMMARY" in levels:
+            lots.add_lot(columns, row)
             return None
+        if "LOT" in levels:
+            lots.add_position(columns, row)
         dated = as_of_in_text(_iso(columns.text(row, "date")))
         if dated is not None:
             file.as_of = dated if file.as_of is None else max(file.as_of, dated)
         return _position(columns, row)
 
     read_rows(columns, rows, file, entry)
+    lots.compare(file)
 
 
 def _read_cash(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
