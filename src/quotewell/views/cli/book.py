@@ -26,11 +26,12 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
 
     Raises:
         ImportFailed: The file cannot be read, or holds no rows.
-        UsageError: An option or a setting is wrong, or `--as-of` is a day to come.
+        UsageError: An option or a setting is wrong, there is no such account, or `--as-of` is a day to come.
     """
     from quotewell.asof import AsOfSource  # noqa: PLC0415  `--help` needs none of these
     from quotewell.portfolio.basis import Basis  # noqa: PLC0415
     from quotewell.portfolio.importers import read_files  # noqa: PLC0415
+    from quotewell.portfolio.importers.accounts import of_accounts  # noqa: PLC0415
     from quotewell.portfolio.overrides import Overrides, load_overrides  # noqa: PLC0415
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
 
@@ -38,6 +39,7 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
     file = read_files(options.file, mapping_of(options))
     if not file.rows:
         raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
+    file = of_accounts(file, getattr(options, "account", ()))
     with open_service(options) as tickers:
         settings = tickers.settings
         overrides = Overrides() if settings.overrides is None else load_overrides(settings.overrides)

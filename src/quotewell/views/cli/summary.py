@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from quotewell.views.cli.book import open_book, summarise
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_mapping, add_valuation
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_account,
+    add_common,
+    add_mapping,
+    add_valuation,
+)
 from quotewell.views.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ def add(commands: Subparsers) -> None:
         nargs="+",
         help="brokers' exports, or tables symbol,quantity,…: one book",
     )
+    add_account(parser)
     add_mapping(parser)
     add_valuation(parser)
     add_common(parser)
