@@ -37,7 +37,7 @@ def value_book(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis) -> Co
     found = find_instruments(entries, snapshot, basis)
     index, kind = found.index, found.kind[found.index]
     said = _said(entries, kind, found, snapshot, basis)
-    multiplier = _multiplier(found.multiplier[index], kind, said)
+    multiplier = _multiplier(found.multiplier[index], entries, kind, said)
     price, spot, delta = found.price[index], found.spot[index], found.delta[index]
     quantity, beta = said.quantity, found.beta[index]
 
@@ -151,10 +151,14 @@ def _currency(entry: Entry, priced_in: str | None, basis: Basis) -> str | None:
     return basis.base_currency
 
 
-def _multiplier(known: Floats, kind: Integers, said: _Said) -> Floats:
-    """Premium multipliers; an unknown one is the one that reconciles the broker's price and value, if any."""
+def _multiplier(known: Floats, entries: Sequence[Entry], kind: Integers, said: _Said) -> Floats:
+    """Premium multipliers; an unknown one is the broker's, or what reconciles its price and value, if any."""
     multiplier = known.copy()
     for row in np.flatnonzero(np.isnan(known) & (kind == OPTION)).tolist():
+        stated = getattr(entries[row], "multiplier", None)
+        if stated is not None:
+            multiplier[row] = stated
+            continue
         for candidate in _MULTIPLIERS:
             worth = said.quantity[row] * candidate * said.price[row]
             if worth and abs(worth - said.value[row]) <= _tolerance(said.value[row]):

@@ -23,6 +23,7 @@ _FIELDS = {
     "currency": "currency",
     "symbol": "symbol",
     "quantity": "quantity",
+    "multiplier": "mult",
     "cost_basis": "cost basis",
     "price": "close price",
     "value": "value",

@@ -13,7 +13,7 @@ from quotewell.portfolio.importers.lots import Lots
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import cost_of, read_rows, reported
-from quotewell.portfolio.positions import Position
+from quotewell.portfolio.positions import OptionPosition, Position
 from quotewell.symbols import Option, parse_option
 
 __all__ = ["Flex", "position_of_class"]
@@ -32,6 +32,7 @@ _HEADINGS = {
     "fx_rate": ("fxratetobase", "fx rate to base"),
     "asset": ("assetclass", "asset class"),
     "underlying": ("underlyingsymbol", "underlying symbol"),
+    "multiplier": ("multiplier",),
     "strike": ("strike",),
     "expiry": ("expiry", "expiration"),
     "right": ("put/call",),
@@ -162,7 +163,7 @@ def position_of_class(
         if currency not in ("", "USD"):
             # An OCC symbol is an American option's: Eurex' ALV is Allianz, New York's is Autoliv.
             return _unpriced(said, "an option of an exchange outside the United States")
-        return position_of(said, contract=contract)
+        return _option(said, contract, columns.amount(row, "multiplier"))
     if asset not in _STOCKS:
         return _unpriced(said, asset)
     # London's symbols of two letters are written with a dot: `BP.`.
@@ -170,6 +171,18 @@ def position_of_class(
     position = position_of(said)
     if position.kind == "stock":
         position.symbol = _canonical(listed_symbol(said["raw_symbol"], exchange, currency))
+    return position
+
+
+def _option(said: Reported, contract: Option, multiplier: float | None) -> Position:
+    if multiplier is not None and multiplier <= 0.0:
+        raise RowError(f"a multiplier of {multiplier:g}")
+    if contract.multiplier is not None and multiplier not in (None, contract.multiplier):
+        # Its symbol says that it is standard: what it delivers is anybody's guess.
+        return _unpriced(said, f"an option with a multiplier of {multiplier:g}")
+    position = position_of(said, contract=contract)
+    if isinstance(position, OptionPosition) and contract.multiplier is None:
+        position.multiplier = multiplier
     return position
 
 
