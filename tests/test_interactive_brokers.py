@@ -201,9 +201,9 @@ def test_the_multiplier_of_an_adjusted_contract_is_the_files() -> None:
 
 def test_a_multiplier_that_the_symbol_contradicts_makes_the_row_unknown() -> None:
     row = "SPY   250620C00200000,1,5,{},4,USD,OPT,{}\n"
-    said = ((500, 100), (50, 10), ("", 10), (5, 0))
+    said = ((500, 100), (500, 1), (50, 10), ("", 10), (5, 0))
     file = read(MULTIPLIED + "".join(row.format(*cells) for cells in said))
-    assert [(p.kind, p.value) for p in file.positions] == [("option", 500.0), ("unknown", 50.0)]
+    assert [(p.kind, p.value) for p in file.positions] == [("option", 500.0)] * 2 + [("unknown", 50.0)]
     assert [row.reason for row in file.rejected] == [
         "an option with a multiplier of 10 is not supported, and the row has no value",
         "a multiplier of 0",

@@ -91,9 +91,10 @@ class Activity:
         if held.kind == "option":
             option = contract_of(held)
             symbol = f"{option.root} {option.expiry:%d%b%y} {bare(option.strike)} {option.right}".upper()
+        multiplier = "100" if held.kind == "option" else "1"
         row = (
             "Open Positions", "Data", "Summary", _CATEGORIES[held.kind], held.currency or "", symbol,
-            bare(held.quantity), "1", "1", bare(held.cost_basis), bare(held.price), bare(held.value), "0", "",
+            bare(held.quantity), multiplier, "1", bare(held.cost_basis), bare(held.price), bare(held.value), "0", "",
         )  # fmt: skip
         lot = (*row[:2], "Lot", *row[3:])
         return [row, lot]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from quotewell.errors import SymbolError
@@ -51,7 +52,8 @@ _OF_CASH = {"account": _HEADINGS["account"], "currency": _HEADINGS["currency"], 
 _ALL_CURRENCIES = "BASE_SUMMARY"
 _BRACKETS = frozenset(("BOF", "BOA", "BOS", "EOS", "EOA", "EOF"))
 """First cells of the lines around accounts and sections, where a query asks for them."""
-_STOCKS = frozenset(("", "STK", "FUND", "ETF"))
+_SHARES = frozenset(("STK", "FUND", "ETF"))
+_STOCKS = _SHARES | {""}
 _OPTIONS = frozenset(("OPT",))
 _CASH = "CASH"
 
@@ -100,24 +102,26 @@ def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list
 
 
 def _read_positions(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
-    levels = {columns.text(row, "level").upper() for row in rows[1:]}
+    levels = {level.upper() for level in {columns.text(row, "level") for row in rows[1:]}}
+    dates: set[str] = set()
     lots = Lots()
     file.base_currency = file.base_currency or _base_currency(columns, rows)
 
     def entry(columns: Columns, row: Row) -> Position | None:
-        level = columns.text(row, "level").upper()
-        if level == "LOT" and "SUMMARY" in levels:
-            lots.add_lot(columns, row)
-            return None
-        if "LOT" in levels:
+        if "LOT" in levels and "SUMMARY" in levels:
+            if columns.text(row, "level").upper() == "LOT":
+                lots.add_lot(columns, row)
+                return None
             lots.add_position(columns, row)
-        dated = as_of_in_text(_iso(columns.text(row, "date")))
-        if dated is not None:
-            file.as_of = dated if file.as_of is None else max(file.as_of, dated)
+        dates.add(columns.text(row, "date"))
         return _position(columns, row)
 
     read_rows(columns, rows, file, entry)
     lots.compare(file)
+    known = [
+        as_of for as_of in (file.as_of, *(as_of_in_text(_iso(date)) for date in dates)) if as_of is not None
+    ]
+    file.as_of = max(known, default=None)
 
 
 def _read_cash(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
@@ -170,20 +174,31 @@ def position_of_class(
     said["raw_symbol"] = said["raw_symbol"].strip().removesuffix(".")
     position = position_of(said)
     if position.kind == "stock":
-        position.symbol = _canonical(listed_symbol(said["raw_symbol"], exchange, currency))
+        listed = listed_symbol(said["raw_symbol"], exchange, currency)
+        if listed != said["raw_symbol"]:
+            position.symbol = _canonical(listed)
     return position
 
 
 def _option(said: Reported, contract: Option, multiplier: float | None) -> Position:
     if multiplier is not None and multiplier <= 0.0:
         raise RowError(f"a multiplier of {multiplier:g}")
-    if contract.multiplier is not None and multiplier not in (None, contract.multiplier):
-        # Its symbol says that it is standard: what it delivers is anybody's guess.
+    standard = contract.multiplier
+    if standard is not None and multiplier not in (None, standard) and not _is_worth(said, standard):
+        # Its symbol says that it is standard, its value that it is not: what it delivers is anybody's guess.
         return _unpriced(said, f"an option with a multiplier of {multiplier:g}")
     position = position_of(said, contract=contract)
-    if isinstance(position, OptionPosition) and contract.multiplier is None:
+    if isinstance(position, OptionPosition) and standard is None:
         position.multiplier = multiplier
     return position
+
+
+def _is_worth(said: Reported, multiplier: float) -> bool:
+    """Whether quantity, multiplier and price make up the value."""
+    quantity, price, value = said["quantity"], said["price"], said["value"]
+    if quantity is None or price is None or value is None:
+        return False
+    return math.isclose(quantity * multiplier * price, value, rel_tol=0.005, abs_tol=1.0)
 
 
 def _unpriced(said: Reported, what: str) -> Position:
@@ -196,8 +211,8 @@ def _unpriced(said: Reported, what: str) -> Position:
 def _position(columns: Columns, row: Row) -> Position:
     symbol = columns.text(row, "symbol")
     asset = columns.text(row, "asset").upper()
-    contract = parse_option(symbol)
-    if contract is None and columns.text(row, "right"):
+    contract = None if asset in _SHARES else parse_option(symbol)
+    if contract is None and asset not in _SHARES and columns.text(row, "right"):
         year, month, day = [*_iso(columns.text(row, "expiry")).split("-"), "", "", ""][:3]
         underlying, strike, right = (columns.text(row, name) for name in ("underlying", "strike", "right"))
         contract = parse_option(f"{underlying} {month}/{day}/{year} {strike} {right}")
@@ -222,7 +237,8 @@ def _base_currency(columns: Columns, rows: Sequence[Row]) -> str | None:
     """The currency whose rate to base is 1; None if no row tells."""
     if "fx_rate" not in columns.index:
         return None
-    ones = {columns.text(row, "currency") for row in rows if columns.text(row, "fx_rate") in ("1", "1.0")}
+    rates = {(columns.raw(row, "fx_rate"), columns.raw(row, "currency")) for row in rows}
+    ones = {currency.strip() for rate, currency in rates if rate.strip() in ("1", "1.0")}
     return ones.pop() if len(ones) == 1 else None
 
 

@@ -173,6 +173,12 @@ def _row(lines: list[str], index: int, delimiter: str) -> tuple[Row, int]:
 
 def _quoted(lines: list[str], index: int, delimiter: str) -> tuple[list[str], int]:
     """Cells of a row with quotation marks, which may hold line ends; none if a mark is not closed."""
+    whole = lines[index]
+    # Where all cells are in quotation marks and none holds one, they are what is between these.
+    if whole.startswith('"') and whole.endswith('"'):
+        cells = whole[1:-1].split(f'"{delimiter}"')
+        if whole.count('"') == 2 * len(cells):
+            return cells, 1
     # One line nearly always holds the whole row.
     for count in (1, _MAX_QUOTED_LINES):
         following = [line + "\n" for line in lines[index : index + count]]
@@ -181,6 +187,6 @@ def _quoted(lines: list[str], index: int, delimiter: str) -> tuple[list[str], in
             return next(reader), reader.line_num
         except (csv.Error, StopIteration):
             continue  # not what the standard says; a mark within a line may still be meant literally
-    if lines[index].count('"') % 2:
+    if whole.count('"') % 2:
         return [], 1
-    return next(csv.reader([lines[index]], delimiter=delimiter)), 1
+    return next(csv.reader([whole], delimiter=delimiter)), 1
