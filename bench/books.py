@@ -28,7 +28,8 @@ _FIDELITY = (
 
 _FLEX = (
     "ClientAccountID", "CurrencyPrimary", "FXRateToBase", "AssetClass", "Symbol", "Description",
-    "ListingExchange", "UnderlyingSymbol", "Multiplier", "Strike", "Expiry", "Put/Call", "ReportDate", "Quantity", "MarkPrice",
+    "ListingExchange", "UnderlyingSymbol", "Multiplier", "Strike", "Expiry", "Put/Call", "ReportDate",
+    "Quantity", "MarkPrice",
     "PositionValue", "CostBasisMoney", "Side", "LevelOfDetail",
 )  # fmt: skip
 

@@ -94,7 +94,8 @@ class Activity:
         multiplier = "100" if held.kind == "option" else "1"
         row = (
             "Open Positions", "Data", "Summary", _CATEGORIES[held.kind], held.currency or "", symbol,
-            bare(held.quantity), multiplier, "1", bare(held.cost_basis), bare(held.price), bare(held.value), "0", "",
+            bare(held.quantity), multiplier, "1", bare(held.cost_basis), bare(held.price), bare(held.value),
+            "0", "",
         )  # fmt: skip
         lot = (*row[:2], "Lot", *row[3:])
         return [row, lot]
