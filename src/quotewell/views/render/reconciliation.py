@@ -105,7 +105,7 @@ def _stated(totals: Sequence[StatedTotal]) -> Table:
                 cell(number(one.stated, 2)),
                 cell(number(one.sum, 2)),
                 coloured(number(one.difference, 2)),
-                cell("✓", "bold") if one.agrees else cell("rows missing?", "yellow"),
+                cell("✓", "bold") if one.agrees else cell("disagrees", "yellow"),
             ]
             for one in totals
         ],
