@@ -8,6 +8,7 @@ import pytest
 
 from command_line import CommandLine
 from quotewell.portfolio.importers import ImportedFile, read_files, read_positions
+from quotewell.portfolio.importers.accounts import of_accounts
 from quotewell.portfolio.importers.stated import StatedTotal, stated_totals
 
 VIEW = (
@@ -61,6 +62,13 @@ def test_each_account_has_its_own() -> None:
     file = read(SCHWAB.format(first="$1,000.00", second="$49.00"))
     found = [(total.account, total.sum, total.agrees) for total in stated_totals(file)]
     assert found == [("Brokerage XXXX-1234", 1000.0, True), ("Roth XXXX-9999", 50.0, False)]
+
+
+def test_of_some_accounts_only_their_totals_count() -> None:
+    file = read(SCHWAB.format(first="$1,000.00", second="$49.00"))
+    first, second = (of_accounts(file, [name]) for name in file.accounts)
+    assert (kinds(first), kinds(second)) == ([], ["stated_total"])
+    assert [total.account for total in stated_totals(first)] == ["Brokerage XXXX-1234"]
 
 
 def test_a_total_without_values_is_compared_with_nothing() -> None:

@@ -41,6 +41,11 @@ def of_accounts(file: ImportedFile, names: Collection[str]) -> ImportedFile:
         stated_totals={
             name: total for name, total in file.stated_totals.items() if name.casefold() in wanted
         },
+        problems=[
+            problem
+            for problem in file.problems
+            if problem.kind != "stated_total" or problem.subject.casefold() in wanted
+        ],
     )
 
 
