@@ -208,3 +208,10 @@ def test_a_multiplier_that_the_symbol_contradicts_makes_the_row_unknown() -> Non
         "an option with a multiplier of 10 is not supported, and the row has no value",
         "a multiplier of 0",
     ]
+
+
+def test_what_stands_around_sections_may_be_a_ticker_too() -> None:
+    text = FEW + "EOS,10,15,USD,NYSE\nBOA,-1,2,USD,NYSE\n"
+    around = "BOF,U1,query,1\nBOA,U1\nBOS,POST,Positions\n", "EOS,POST,2\nEOA,U1\nEOF,U1,1\n"
+    file = read(around[0] + text + around[1])
+    assert ([p.symbol for p in file.positions], file.rejected) == (["EOS", "BOA"], [])

@@ -88,7 +88,7 @@ def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list
     """Each header with itself and the rows below it, from that of `columns` on."""
     section: list[Row] = []
     for row in rows:
-        if row.line < columns.header.line or (row.cells and row.cells[0] in _BRACKETS):
+        if row.line < columns.header.line or _is_bracket(columns, row):
             continue
         may_be_header = (
             "Currency" in row.text or "Account" in row.text
@@ -99,6 +99,16 @@ def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list
         section.append(row)
     if section:
         yield section[0], section
+
+
+def _is_bracket(columns: Columns, row: Row) -> bool:
+    """Whether a row stands around a section: EOS is a ticker, too, where a quantity stands beside it."""
+    if not row.cells or row.cells[0] not in _BRACKETS:
+        return False
+    try:
+        return columns.index["symbol"] != 0 or columns.amount(row, "quantity") is None
+    except RowError:
+        return True
 
 
 def _read_positions(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
