@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEV_READY := .venv/.dev-ready
+DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 
-.PHONY: demo test check bench torture clean
+.PHONY: demo test check docs package bench torture clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -21,6 +22,10 @@ $(BENCH_READY): $(DEV_READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	touch $@
 
+$(DOCS_READY): $(DEV_READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,release]'
+	touch $@
+
 demo: $(READY)            ## the report on the bundled sample, offline
 	@$(BIN)/quotewell demo
 
@@ -33,6 +38,12 @@ check: $(DEV_READY)       ## style, types, import directions
 test: $(DEV_READY)        ## all tests but the torture ones, with the coverage gate
 	$(BIN)/pytest -m 'not torture' -n 2 --cov --cov-report=term
 
+docs: $(DOCS_READY)       ## the pages, into site/; a broken link fails
+	$(BIN)/mkdocs build --strict --quiet
+
+package: $(DOCS_READY)    ## wheel and sdist, checked, installed alone and with each extra
+	$(BIN)/python tools/check_package.py
+
 # Where the extra `fuzz` is installed, files that break the reader are looked for, too; 600 seconds are the full run.
 torture: $(DEV_READY)     ## kills, soaks, full fault matrix
 	QUOTEWELL_FUZZ_SECONDS=$${QUOTEWELL_FUZZ_SECONDS:-120} $(BIN)/pytest -m torture
@@ -41,4 +52,4 @@ bench: $(BENCH_READY)     ## ratios against raw peers, into docs/performance.md
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

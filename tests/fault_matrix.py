@@ -95,7 +95,7 @@ def verdict_of_beta(
         bars = {day: true[symbol][day] for day in series.dates if day in true[symbol]}
         again[symbol] = Closes(symbol=symbol, source="", dates=list(bars), closes=list(bars.values()))
     end = record.window_end or 0.0
-    risks, _ = compute_risks([record.symbol], BENCHMARK, again, end)
+    risks, _, _ = compute_risks([record.symbol], BENCHMARK, again, end)
     if record.symbol not in risks or not _same(record.beta, risks[record.symbol].beta):
         return "wrong"
     if reading.freshness == Freshness.STALE or reading.failure is not None:

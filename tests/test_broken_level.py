@@ -7,7 +7,7 @@ import pytest
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.errors import CacheError
 from quotewell.protocols import Level
-from quotewell.records import Closes, Failure, Quote
+from quotewell.records import Failure, Quote
 from quotewell.testing import BrokenLevel, ManualClock
 
 CALLS = {
@@ -22,7 +22,6 @@ CALLS = {
     "delete_many": lambda level: level.delete_many("quote", ["C"]),
     "changes_since": lambda level: level.changes_since(0),
     "get_closes": lambda level: level.get_closes(["A"]),
-    "put_closes": lambda level: level.put_closes([Closes(symbol="A", source="x", dates=[1], closes=[1.0])]),
     "prune": lambda level: level.prune(10),
     "stats": lambda level: level.stats(),
 }

@@ -1,6 +1,6 @@
 """Every fault of a provider, tried out: no number is wrong, none is missing without a reason, all heal.
 
-`QUOTEWELL_WRITE_DOCS=1 pytest tests/test_fault_matrix.py` writes the table of `docs/reliability.md`, which
+`WRITE_DOCS=1 pytest tests/test_fault_matrix.py` writes the table of `docs/reliability.md`, which
 these tests hold against what they measure. The whole matrix is in `test_torture_faults.py`.
 """
 
@@ -20,7 +20,7 @@ from quotewell.providers import validate
 from quotewell.records import Freshness, Quote, Reading, Record
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
-WRITE = "QUOTEWELL_WRITE_DOCS" in os.environ
+WRITE = "WRITE_DOCS" in os.environ
 BEGIN, END = "<!-- measured -->\n", "<!-- end -->\n"
 ELSEWHERE = [
     Cell(fault, POSITIONS[1 + number % 4], filled=number % 2 == 0)

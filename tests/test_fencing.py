@@ -156,8 +156,10 @@ def test_a_late_value_that_nobody_has_overtaken_is_stored_as_of_the_time_it_was_
 class ForgetfulLevel(MemoryLevel):
     """The negative control: takes every value for one whose fetch began just now."""
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
-        return super().put_many(table, records, begun=self.rev())
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
+        return super().put_many(table, records, begun=self.rev(), closes=closes)
 
 
 @pytest.mark.parametrize(("level_type", "price"), [(MemoryLevel, None), (ForgetfulLevel, 200.0)])

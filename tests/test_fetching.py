@@ -21,7 +21,7 @@ from quotewell.clock import ShiftedClock
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.prefetch import PrefetchReport
 from quotewell.protocols import Level
-from quotewell.records import Failure, Reading, Record
+from quotewell.records import Closes, Failure, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock
 
 POLL = 0.05
@@ -149,8 +149,10 @@ class InvalidatedOnTheWay(MemoryLevel):
 
     meanwhile: Callable[[], object] | None = None
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
-        refused = super().put_many(table, records, begun=begun)
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
+        refused = super().put_many(table, records, begun=begun, closes=closes)
         self._once(table)
         return refused
 

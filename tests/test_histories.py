@@ -5,19 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from quotewell import TickerService
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
-from quotewell.providers.appending import LONGEST, appended, replaced
+from quotewell.providers.appending import LONGEST
 from quotewell.providers.yahoo_series import spark_range
-from quotewell.records import Closes, DividendEvent, Need, Split
+from quotewell.records import Closes, Need
 from quotewell.settings import Settings
 from quotewell.testing import MarketSimulator
 from quotewell.wiring import connect
@@ -192,8 +189,10 @@ def test_bars_that_were_lost_are_fetched_as_a_whole(
     tickers: TickerService, simulator: MarketSimulator, clock: ShiftedClock
 ) -> None:
     tickers.prefetch(history(STOCKS[:1]))
+    store = tickers.engine.store
+    records = list(store.load("history", STOCKS[:1]).values())
     empty = Closes(symbol=STOCKS[0], source="yahoo", dates=[], closes=[])
-    tickers.engine.store.level.put_closes([empty])
+    assert store.level.put_many("history", records, begun=store.rev(), closes=[empty]) == set()
     clock.advance(DAY)
     tickers.prefetch(history(STOCKS[:1]))
     assert len(tickers.stored_closes(STOCKS[:1])[STOCKS[0]].dates) == LONGEST
@@ -213,70 +212,6 @@ def test_a_beta_is_computed_from_the_appended_series(
     assert (risk.n, risk.method) == (504, "ols_daily")
     assert risk.window_end is not None
     assert clock.now() - risk.window_end < 2 * DAY
-
-
-# --------------------------------------------------------------------------------------------------- pure
-
-
-def series(closes: dict[int, float], source: str = "yahoo", **more: Any) -> Closes:
-    dates = sorted(closes)
-    return Closes(symbol="A", source=source, dates=dates, closes=[closes[day] for day in dates], **more)
-
-
-@given(st.lists(st.floats(0.01, 1e5), min_size=2, max_size=60), st.data())
-def test_day_by_day_in_any_steps_is_the_same_as_all_at_once(closes: list[float], data: st.DataObject) -> None:
-    whole = dict(enumerate(closes, start=700_000))
-    days = sorted(whole)
-    end = data.draw(st.integers(1, len(days)))
-    stored = series({day: whole[day] for day in days[:end]})
-    while end < len(days):
-        first = data.draw(st.integers(0, end - 1))
-        end = data.draw(st.integers(end + 1, len(days)))
-        new = appended(stored, series({day: whole[day] for day in days[first:end]}))
-        assert new is not None
-        stored = new
-    assert stored == series(whole)
-
-
-@given(st.floats(0.01, 1e5), st.floats(-0.5, 0.5))
-def test_a_difference_in_a_common_day_is_another_vintage(close: float, relative: float) -> None:
-    stored = series({1: close, 2: close})
-    other = appended(stored, series({2: close * (1 + relative), 3: close}))
-    if abs(relative) > 1.1e-6:
-        assert other is None
-    elif abs(relative) < 0.9e-6:
-        assert other is not None
-
-
-def test_series_that_do_not_meet_or_are_of_two_sources_are_not_joined() -> None:
-    stored = series({1: 10.0, 2: 11.0})
-    assert appended(stored, series({3: 12.0})) is None
-    assert appended(stored, series({2: 11.0, 3: 12.0}, source="files")) is None
-
-
-def test_a_day_that_the_new_answer_lacks_stays() -> None:
-    stored = series({1: 10.0, 2: 11.0, 3: 12.0})
-    joined = appended(stored, series({1: 10.0, 3: 12.0, 4: 13.0}))
-    assert joined == series({1: 10.0, 2: 11.0, 3: 12.0, 4: 13.0})
-
-
-def test_no_more_than_the_longest_window_is_kept() -> None:
-    stored = series(dict.fromkeys(range(1, LONGEST + 1), 10.0))
-    joined = appended(stored, series({LONGEST: 10.0, LONGEST + 1: 11.0}))
-    assert joined is not None
-    assert (joined.dates[0], joined.dates[-1], len(joined.dates)) == (2, LONGEST + 1, LONGEST)
-
-
-def test_events_are_merged_by_day_and_dividends_of_another_vintage_dropped() -> None:
-    old, new = Split(1, 2.0), Split(3, 5.0)
-    paid, again = DividendEvent(1, 0.5, "USD", declared=True), DividendEvent(2, 0.6, "USD", declared=True)
-    stored = series({1: 10.0, 2: 11.0}, splits=(old,), dividends=(paid,))
-    coming = series({2: 11.0, 3: 12.0}, splits=(new,), dividends=(again,))
-    joined = appended(stored, coming)
-    assert joined is not None
-    assert (joined.splits, joined.dividends) == ((old, new), (paid, again))
-    fresh = replaced(stored, coming)
-    assert (fresh.splits, fresh.dividends, fresh.dates) == ((old, new), (again,), [2, 3])
 
 
 @pytest.mark.parametrize(

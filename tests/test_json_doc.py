@@ -14,10 +14,12 @@ from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats,
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.importers.stated import StatedTotal
+from quotewell.portfolio.payouts import Payout
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
+from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
 from quotewell.prefetch import Outcome, PlannedRequests
 from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check
@@ -29,8 +31,11 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     **{name: getattr(summary, name) for name in summary.__all__ if name != "SCHEMA"},
     "Problem": Problem,
     "ValuedRow": ValuedRow,
+    "Payout": Payout,
     "RejectedRow": RejectedRow,
     "Group": Group,
+    "WhatIfReport": WhatIfReport,
+    "UnderlyingGain": UnderlyingGain,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
     "StatedTotal": StatedTotal,
@@ -81,6 +86,7 @@ def test_every_link_leads_to_a_section() -> None:
     [
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
+        ("WhatIfReport", ["what-if", "BOOK"]),
         ("Reconciliation", ["reconcile", "BOOK"]),
         ("Imported", ["import", "BOOK"]),
         ("Row", ["quote", "AAPL"]),

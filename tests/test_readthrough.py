@@ -14,7 +14,7 @@ from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import FailureKind
 from quotewell.protocols import Clock
-from quotewell.records import Freshness, Need, Quote, Reading, Record
+from quotewell.records import Closes, Freshness, Need, Quote, Reading, Record
 from quotewell.service import TickerService
 from quotewell.settings import Settings
 from quotewell.testing import FakeProvider, ManualClock
@@ -346,8 +346,10 @@ class NoDetaching(Flights):
 
 
 class NoRefusal(MemoryLevel):
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
-        return super().put_many(table, records, begun=self.rev())
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
+        return super().put_many(table, records, begun=self.rev(), closes=closes)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,25 @@ import datetime as dt
 import itertools
 from collections.abc import Collection, Mapping
 
+import msgspec
 import numpy as np
 import pytest
 import statsmodels.api as sm
 
 from quotewell.calendars import close_of
-from quotewell.errors import ProviderError
+from quotewell.errors import FailureKind, ProviderError
 from quotewell.protocols import Fetched, Lane
-from quotewell.records import Closes, Freshness, InstrumentType, Need, Profile, Reading, Risk
+from quotewell.records import (
+    Closes,
+    Failure,
+    Freshness,
+    History,
+    InstrumentType,
+    Need,
+    Profile,
+    Reading,
+    Risk,
+)
 from quotewell.risks import RiskLoader, compute_risks
 
 MARKET = "^GSPC"
@@ -43,7 +54,8 @@ def without(closes: Closes, days: set[int]) -> Closes:
 
 def compute(*closes: Closes, now: float = NOW) -> tuple[dict[str, Risk], dict[str, str]]:
     symbols = [one.symbol for one in closes]
-    return compute_risks(symbols, MARKET, {one.symbol: one for one in closes}, now)
+    risks, reasons, _ = compute_risks(symbols, MARKET, {one.symbol: one for one in closes}, now)
+    return risks, reasons
 
 
 def plain_regression(stock: Closes, market: Closes) -> tuple[float, float, float, int]:
@@ -101,7 +113,7 @@ def test_no_close_after_the_instant_is_used() -> None:
 
 
 def test_the_benchmarks_own_beta_is_one_by_identity_even_without_history() -> None:
-    for risks, _ in (compute(BENCHMARK), compute_risks([MARKET], MARKET, {}, NOW)):
+    for risks in (compute(BENCHMARK)[0], compute_risks([MARKET], MARKET, {}, NOW).risks):
         risk = risks[MARKET]
         assert (risk.beta, risk.method, risk.benchmark) == (1.0, "identity", MARKET)
         assert (risk.n, risk.standard_error, risk.as_of, risk.fetched_at) == (None, None, NOW, NOW)
@@ -131,7 +143,7 @@ def test_too_little_history_is_a_reason(bars: int, reason: str | None) -> None:
     ],
 )
 def test_without_something_to_regress_there_is_a_reason(closes: dict[str, Closes], reason: str) -> None:
-    risks, reasons = compute_risks(["FULL"], MARKET, closes, NOW)
+    risks, reasons, _ = compute_risks(["FULL"], MARKET, closes, NOW)
     assert risks == {}
     assert reason in reasons["FULL"]
 
@@ -156,6 +168,7 @@ def profile(
 PROFILES = {
     "FULL": profile("FULL", 9.0),
     "NEW": profile("NEW", 1.5),
+    "SHORT": profile("SHORT", 1.2),
     "ETF": profile("ETF", 1.6, "etf"),
     "UNTYPED": profile("UNTYPED", 1.7, None),
     "SILENT": profile("SILENT", None),
@@ -164,15 +177,40 @@ PROFILES = {
 }
 
 
+def history(
+    symbol: str,
+    freshness: Freshness = Freshness.FRESH,
+    kind: FailureKind | None = None,
+    fetched_at: float = NOW - 60.0,
+) -> Reading[History]:
+    """A stored history, fetched a minute ago unless told otherwise, and the failure beside it."""
+    failure = None if kind is None else Failure(kind, f"it was {kind}", "fake", 1, NOW, NOW, NOW + 60.0)
+    record = None
+    if freshness > Freshness.NONE:
+        record = History(symbol=symbol, source="fake", fetched_at=fetched_at, failure=failure)
+    return Reading(symbol, record, freshness, "sqlite", failure)
+
+
 class Cache:
     """What a loader is given, and what it asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *histories: Reading[History], stored: Risk | None = None) -> None:
         self.asked: list[str] = []
+        known = (history("FULL"), history("YOUNG"), history("SHORT"), history(MARKET))
+        self.histories = {one.symbol: one for one in (*known, *histories)}
+        self.stored = stored
 
-    def history(self, symbols: Collection[str]) -> Mapping[str, Closes]:
+    def coverage(self, symbols: Collection[str]) -> Mapping[str, Reading[History]]:
+        nothing = {symbol: history(symbol, Freshness.NONE, "unknown") for symbol in symbols}
+        return nothing | {symbol: self.histories[symbol] for symbol in symbols if symbol in self.histories}
+
+    def closes(self, symbols: Collection[str]) -> Mapping[str, Closes]:
         self.asked += symbols
-        return {"FULL": TICKERS["FULL"], MARKET: BENCHMARK}
+        bars = {**TICKERS, "SHORT": walk("SHORT", DAYS[-21:]), MARKET: BENCHMARK}
+        return {symbol: bars[symbol] for symbol in symbols if symbol in bars}
+
+    def risks(self, symbols: Collection[str]) -> Mapping[str, Risk]:
+        return {} if self.stored is None else dict.fromkeys(symbols, self.stored)
 
     def profiles(self, symbols: Collection[str]) -> Mapping[str, Reading[Profile]]:
         assert symbols
@@ -181,7 +219,7 @@ class Cache:
 
 
 def load(cache: Cache, *symbols: str, stated: bool) -> Fetched:
-    loader = RiskLoader(MARKET, cache.history, cache.profiles, lambda: NOW, stated=stated)
+    loader = RiskLoader(MARKET, cache, lambda: NOW, stated=stated)
     needs: dict[Need, None] = {(symbol, "risk"): None for symbol in symbols}
     batches = loader.batches(0, needs)
     assert batches is not None
@@ -210,19 +248,73 @@ def test_a_stated_beta_stands_in_for_single_stocks_without_history_only() -> Non
     cache = Cache()
     fetched = load(cache, *PROFILES, stated=False)
     found = betas(fetched)
-    assert found.pop("FULL") == (compute(BENCHMARK, TICKERS["FULL"])[0]["FULL"].beta, "ols_daily")
-    assert found == {"NEW": (1.5, "stated"), MARKET: (1.0, "identity")}
-    assert {symbol: error.reason for (symbol, _), error in fetched.failed.items()} == dict.fromkeys(
-        ("ETF", "UNTYPED", "SILENT", "NOBODY"), "no history"
+    beta, method = found.pop("FULL")
+    expected = plain_regression(TICKERS["FULL"], BENCHMARK)[0]
+    assert method == "ols_daily"
+    assert beta == pytest.approx(expected)
+    assert found == {"NEW": (1.5, "stated"), "SHORT": (1.2, "stated"), MARKET: (1.0, "identity")}
+    assert reasons_of(fetched) == dict.fromkeys(
+        ("ETF", "UNTYPED", "SILENT", "NOBODY"), "no history: it was unknown"
     )
     assert cache.asked.count("FULL") == 1  # no profile is looked at where history answers
+
+
+def reasons_of(fetched: Fetched) -> dict[str, str]:
+    return {
+        symbol: error.reason
+        for (symbol, _), error in fetched.failed.items()
+        if isinstance(error, ProviderError)
+    }
+
+
+def risk_of(fetched: Fetched, symbol: str) -> Risk:
+    risk = fetched.found[symbol, "risk"]
+    assert isinstance(risk, Risk)
+    return risk
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "timeout", "suspect", "omitted"])
+@pytest.mark.parametrize("whose", ["NEW", MARKET])
+def test_a_history_that_may_come_any_time_lets_no_stated_beta_stand_in(kind: FailureKind, whose: str) -> None:
+    fetched = load(Cache(history(whose, Freshness.NONE, kind)), "NEW", stated=False)
+    assert betas(fetched) == {}
+    of_whom = " of the benchmark ^GSPC" if whose == MARKET else ""
+    reason = "it was unknown" if whose == MARKET else f"it was {kind}"
+    assert reasons_of(fetched) == {"NEW": f"no history{of_whom}: {reason}"}
+
+
+def test_a_stated_beta_that_stands_in_tells_how_few_returns_there_were() -> None:
+    fetched = load(Cache(), "SHORT", "NEW", stated=False)
+    assert (risk_of(fetched, "SHORT").method, risk_of(fetched, "SHORT").n) == ("stated", 20)
+    assert risk_of(fetched, "NEW").n == 0
+
+
+@pytest.mark.parametrize("whose", ["FULL", MARKET])
+def test_a_beta_of_stale_closes_is_as_old_as_they_are(whose: str) -> None:
+    then = NOW - 5 * 86_400.0
+    old = history(whose, Freshness.STALE, "rate_limited", then)
+    risk = risk_of(load(Cache(old), "FULL", stated=False), "FULL")
+    assert risk.method == "ols_daily"
+    assert risk.fetched_at == then
+    assert risk_of(load(Cache(), "FULL", stated=False), "FULL").fetched_at == NOW
+
+
+@pytest.mark.parametrize("whose", ["FULL", MARKET])
+def test_stale_closes_that_the_stored_beta_is_made_of_give_no_new_one(whose: str) -> None:
+    stored = risk_of(load(Cache(), "FULL", stated=False), "FULL")
+    old = history(whose, Freshness.STALE, "rate_limited")
+    fetched = load(Cache(old, stored=stored), "FULL", stated=False)
+    assert reasons_of(fetched) == {"FULL": "no new closes: it was rate_limited"}
+    earlier = msgspec.structs.replace(stored, window_end=NOW - 86_400.0)
+    for other in (earlier, msgspec.structs.replace(stored, benchmark="^IXIC")):
+        assert betas(load(Cache(old, stored=other), "FULL", stated=False)).keys() == {"FULL"}
 
 
 def test_with_beta_provider_the_stated_one_is_preferred_for_all() -> None:
     fetched = load(Cache(), *PROFILES, stated=True)
     assert betas(fetched) == {
-        "FULL": (9.0, "stated"), "NEW": (1.5, "stated"), "ETF": (1.6, "stated"), "UNTYPED": (1.7, "stated"),
-        MARKET: (1.0, "identity"),
+        "FULL": (9.0, "stated"), "NEW": (1.5, "stated"), "SHORT": (1.2, "stated"),
+        "ETF": (1.6, "stated"), "UNTYPED": (1.7, "stated"), MARKET: (1.0, "identity"),
     }  # fmt: skip
     assert {error.reason for error in fetched.failed.values()} == {"no provider states a beta"}
 

@@ -228,6 +228,7 @@ def test_settings_that_cannot_be_wired_are_refused(settings: dict[str, object], 
 def test_public_names_are_complete() -> None:
     for name in quotewell.__all__:
         assert getattr(quotewell, name) is not None
-    assert set(quotewell.__all__) <= set(dir(quotewell))
+    assert set(quotewell.__all__) == set(dir(quotewell)) == quotewell._HOMES.keys() | {"__version__"}
+    assert quotewell.__all__ == sorted(quotewell.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = quotewell.nope

@@ -16,7 +16,7 @@ from quotewell.cache.readthrough import Ask
 from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Fetched, Lane
+from quotewell.protocols import Call, Changes, Fetched, Lane
 from quotewell.records import Need, Quote, Reading, Record
 from quotewell.service import TickerService
 from quotewell.testing import FakeProvider
@@ -264,3 +264,59 @@ def test_the_first_callers_deadline_is_not_everybodys() -> None:
     tickers.read([("AAPL", "quote")], timeout=0.0)
     wait_until(lambda: seconds_left)
     assert 15.0 < seconds_left[0] <= 20.0
+
+
+class CountingLock:
+    """Tells when somebody wants it."""
+
+    def __init__(self) -> None:
+        self.wanted = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout: float = -1.0) -> bool:
+        self.wanted.release()
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class WrittenLevel(MemoryLevel):
+    """Has a past that a first look tells of, which it holds back until `looked` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(CLOCK)
+        self.looking = threading.Event()
+        self.looked = threading.Event()
+        self.put_many("quote", [Quote(symbol="MSFT", last=1.0, fetched_at=1.0)], begun=0)
+        self.delete_many("quote", None)
+
+    def changes_since(self, rev: int) -> Changes:
+        self.looking.set()
+        assert self.looked.wait(LONGEST_WAIT)
+        return super().changes_since(rev)
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_the_first_look_at_the_persistent_level_overtakes_no_fetch(awaited: bool) -> None:
+    provider = FakeProvider(CLOCK, {"AAPL": 1.0})
+    level, lock = WrittenLevel(), CountingLock()
+    tickers = service_on((level, NoLeases(CLOCK)), CLOCK, provider)
+    store = tickers.engine.store
+    store._joining = lock  # type: ignore[assignment]
+    if not awaited:  # the negative control
+        store.sync = store._poll  # type: ignore[method-assign]
+    provider.hold()
+    first = Errand(lambda: tickers.get_price("AAPL"))
+    assert level.looking.wait(LONGEST_WAIT)
+    second = Errand(lambda: tickers.get_price("AAPL"))
+    if awaited:
+        for _ in range(2):
+            assert lock.wanted.acquire(timeout=LONGEST_WAIT)
+    else:
+        provider.await_calls(1)
+    level.looked.set()
+    provider.await_calls(1)
+    provider.release()
+    assert first.result() == second.result() == 1.0
+    assert (provider.requests == 1) == awaited

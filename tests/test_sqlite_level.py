@@ -15,7 +15,7 @@ from quotewell.cache.sqlite import SqliteLevel
 from quotewell.cache.sqlite_tables import in_chunks
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Level
-from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, Quote, Result, Split
+from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split
 from quotewell.testing import ManualClock
 
 
@@ -70,7 +70,7 @@ def test_everything_is_there_again_after_reopening(open_level: Callable[[], Sqli
     put(first, quote("A"), quote("B"))
     first.fail_many("quote", {"B": failure()}, begun=first.rev())
     series = Closes(symbol="A", source="yahoo", dates=[1, 2], closes=[1.0, 2.0], splits=(Split(2, 4.0),))
-    first.put_closes([series])
+    first.put_many("history", [History(symbol="A", fetched_at=1.0)], begun=first.rev(), closes=[series])
     begun = first.rev()
     first.delete_many("quote", ["C"])
     rev = first.rev()
@@ -131,18 +131,10 @@ def test_a_person_can_query_values_and_failures(path: Path, level: SqliteLevel) 
     level.put_many("result:mine", [Result(symbol="k", fetched_at=1.0, blob=b"\x01")], begun=level.rev())
     event = DividendEvent(738_000, 0.25, "USD", declared=True)
     level.put_many("dividend", [Dividend(symbol="A", fetched_at=1.0, events=(event,))], begun=level.rev())
-    level.put_closes(
-        [
-            Closes(
-                symbol="A",
-                source="x",
-                dates=[738_000],
-                closes=[9.5],
-                splits=(Split(7, 2.0),),
-                dividends=(event,),
-            )
-        ]
+    series = Closes(
+        symbol="A", source="x", dates=[738_000], closes=[9.5], splits=(Split(7, 2.0),), dividends=(event,)
     )
+    level.put_many("history", [History(symbol="A", fetched_at=1.0)], begun=level.rev(), closes=[series])
 
     assert rows(path, "select symbol, last from quote") == [("A", 1.5), ("B", 1.0)]
     query = (
@@ -223,11 +215,18 @@ def test_a_number_too_large_for_the_database_is_a_cache_error(level: SqliteLevel
 
 def test_nan_is_no_close(level: SqliteLevel) -> None:
     good = Closes(symbol="A", source="x", dates=[1], closes=[1.0])
-    level.put_closes([good])
+    records = [History(symbol=symbol, fetched_at=1.0) for symbol in "AB"]
+    level.put_many("history", records[:1], begun=level.rev(), closes=[good])
     bad = Closes(symbol="B", source="x", dates=[1, 2], closes=[1.0, float("nan")])
     with pytest.raises(CacheError, match="NOT NULL"):
-        level.put_closes([Closes(symbol="A", source="x", dates=[5], closes=[5.0]), bad])
+        level.put_many(
+            "history",
+            records,
+            begun=level.rev(),
+            closes=[Closes(symbol="A", source="x", dates=[5], closes=[5.0]), bad],
+        )
     assert level.get_closes(["A", "B"]) == {"A": good}
+    assert level.keys("history") == ["A"]
 
 
 def test_events_that_are_no_json_are_damage(path: Path, level: SqliteLevel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import pytest
 
@@ -12,7 +12,7 @@ from quotewell.cache.store import Store, TablePolicy
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.freshness import LIFETIMES
 from quotewell.protocols import Changes
-from quotewell.records import Closes, Failure, Freshness, Fx, Quote, Record, Result
+from quotewell.records import Closes, Failure, Freshness, Fx, History, Quote, Record, Result
 from quotewell.testing import BrokenLevel, ManualClock
 
 POLL, RETRY = 0.05, 5.0
@@ -106,7 +106,7 @@ def test_what_is_written_is_in_both_levels_and_is_not_read_again(
 ) -> None:
     write(store, fx(clock, 1.1))
     store.write_failures("fx", {GBP: FAILURE}, begun=store.rev())
-    store.write_closes([BARS])
+    store.write("history", [History(symbol="A", fetched_at=clock.now())], begun=0, closes=[BARS])
     assert store.synced_rev == level.inner.rev() == 3
     clock.advance(POLL)
     store.sync()
@@ -217,8 +217,10 @@ def test_a_value_written_before_another_process_replaced_it_does_not_stay_in_mem
 ) -> None:
     put = level.inner.put_many
 
-    def put_and_be_overtaken(table: str, records: Collection[Record], *, begun: int) -> set[str]:
-        refused = put(table, list(records), begun=begun)
+    def put_and_be_overtaken(
+        table: str, records: Collection[Record], *, begun: int, closes: Sequence[Closes]
+    ) -> set[str]:
+        refused = put(table, list(records), begun=begun, closes=closes)
         put(table, [fx(clock, 1.2)], begun=begun)
         clock.advance(POLL)
         store.sync()
@@ -274,7 +276,6 @@ OPERATIONS: dict[str, tuple[Operation, object]] = {
     "rev": (Store.rev, 0),
     "get_closes": (lambda store: store.closes(["A"]), {}),
     "put_many": (lambda store: store.write("fx", [], begun=0), None),
-    "put_closes": (lambda store: store.write_closes([BARS]), None),
     "fail_many": (lambda store: store.write_failures("fx", {}, begun=0), None),
 }
 """What is asked of a store, by the method of the level that it needs, with the answer when that fails."""

@@ -18,7 +18,7 @@ from loopback_market import LoopbackProvider
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
-from quotewell.records import Record
+from quotewell.records import Closes, Record
 from quotewell.service import TickerService
 from quotewell.settings import Settings
 from quotewell.wiring import connect
@@ -109,8 +109,10 @@ class TellingCoordinator(SqliteCoordinator):
 class ForgetfulLevel(SqliteLevel):
     """Takes every value for one whose fetch began just now."""
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
-        return super().put_many(table, records, begun=self.rev())
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
+        return super().put_many(table, records, begun=self.rev(), closes=closes)
 
 
 class Commands:

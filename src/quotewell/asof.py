@@ -111,7 +111,7 @@ class AsOfSource:
         names = [normalise(symbol) for symbol in symbols]
         benchmark = self._tickers.settings.benchmark
         closes = self._tickers.stored_closes([*names, benchmark])
-        risks, reasons = compute_risks(names, benchmark, closes, self._instant)
+        risks, reasons, _ = compute_risks(names, benchmark, closes, self._instant)
         return {
             name: Reading(name, risks[name], Freshness.FRESH, "computed")
             if name in risks

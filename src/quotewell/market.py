@@ -13,7 +13,7 @@ from quotewell.cache.loading import Batch, Miss, asks_again, by_table
 from quotewell.cache.store import Store
 from quotewell.errors import ProviderError
 from quotewell.prefetch import busy_seconds, least_seconds, plan
-from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane
+from quotewell.protocols import Call, Clock, Coordinator, Endpoint, Fetched, Lane
 from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
 from quotewell.providers.chain import Chain
 from quotewell.records import History, Need, Quote, Record
@@ -69,8 +69,7 @@ class MarketLoader:
         needs = [need for need, miss in missing.items() if not again or _is_asked_again(miss, provider)]
         if not needs:
             return []
-        whole = {need for need in needs if isinstance(_error(missing[need]), AnotherVintageError)}
-        calls = self._calls(position, needs, whole)
+        calls = self._calls(position, needs, whole=bool(again))
         granted, leave = self._within_quota(calls, position) if position else (len(calls), 0)
         return [
             Batch(
@@ -83,7 +82,7 @@ class MarketLoader:
             for place, call in enumerate(calls)
         ]
 
-    def _calls(self, position: int, needs: Collection[Need], whole: Collection[Need]) -> list[Call]:
+    def _calls(self, position: int, needs: Collection[Need], *, whole: bool = False) -> list[Call]:
         """The plan for one provider; a history is asked for from where the stored one ends.
 
         Calls go by how far behind their symbols are: a call reaches back as far as the first of them needs.
@@ -91,20 +90,18 @@ class MarketLoader:
         Args:
             position: Of the provider.
             needs: What to ask it for.
-            whole: The histories of which all is needed, whatever is stored. For them the endpoint for few
-                symbols is preferred where it costs no more: it tells of splits and dividends.
+            whole: Whether all of the histories is needed, whatever is stored, because no third question
+                follows. The endpoint for few symbols is preferred then where it costs no more: it tells of
+                splits and dividends.
         """
         provider, endpoints = self._chain.names[position], self._chain.endpoints(position)
         histories = [symbol for symbol, facet in needs if facet == "history"]
-        stored = self._store.load("history", histories) if histories else {}
-        since = {
-            symbol: None if (symbol, "history") in whole else _since(stored.get(symbol), provider)
-            for symbol in histories
-        }
+        stored = self._store.load("history", histories) if histories and not whole else {}
+        since = {symbol: _since(stored.get(symbol), provider) for symbol in histories}
         behind = sorted(histories, key=lambda symbol: since[symbol] or 0)
         others = [need for need in needs if need[1] != "history"]
         if whole:
-            endpoints = tuple(sorted(endpoints, key=lambda endpoint: endpoint.symbols_per_call))
+            endpoints = tuple(sorted(endpoints, key=_symbols_of_history))
         calls = plan([*others, *((symbol, "history") for symbol in behind)], endpoints)
         return [_reaching(call, since) for call in calls]
 
@@ -115,7 +112,7 @@ class MarketLoader:
         for position in range(len(self._chain)):
             if not left:
                 break  # a provider that is not asked need not even be made
-            calls = self._calls(position, left, set())
+            calls = self._calls(position, left)
             if calls:
                 planned = {need for call in calls for need in call.needs}
                 left = [need for need in left if need not in planned]
@@ -219,8 +216,8 @@ def _is_priced(record: Record | None) -> bool:
     return isinstance(record, Quote) and record.last is not None
 
 
-def _error(miss: Miss | None) -> Exception | None:
-    return None if miss is None else miss.error
+def _symbols_of_history(endpoint: Endpoint) -> int:
+    return endpoint.symbols_per_call if "history" in endpoint.facets else 0
 
 
 def _is_asked_again(miss: Miss | None, provider: str) -> bool:

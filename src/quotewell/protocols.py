@@ -117,7 +117,9 @@ class Level(Protocol):
         """All keys of a table."""
         ...
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
         """Store values; return the keys that were refused.
 
         A value replaces an older one (by `fetched_at`; equal replaces) and clears failure and soft
@@ -125,6 +127,13 @@ class Level(Protocol):
         future: the clock was wrong then), and a value whose fetch began (`begun`,
         from `rev()`) before the key's last invalidation or deletion. One transaction: all or nothing
         becomes durable.
+
+        Args:
+            table: Where to.
+            records: At most one a key.
+            begun: The revision at which their fetch began.
+            closes: The series that records of `history` are about. With its record a series replaces the
+                stored one, or is refused; an empty one removes it.
         """
         ...
 
@@ -153,10 +162,6 @@ class Level(Protocol):
 
     def get_closes(self, symbols: Collection[str]) -> dict[str, Closes]:
         """The stored daily closes, oldest first; symbols without any are left out."""
-        ...
-
-    def put_closes(self, closes: Sequence[Closes]) -> None:
-        """Replace the stored series of each symbol."""
         ...
 
     def prune(self, max_records: int) -> int:

@@ -254,20 +254,30 @@ class Readers:
         return [(symbol, "history") for symbol in [*others, self.settings.benchmark]] if others else []
 
     def _risk_readings(self, derived: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
-        loader = RiskLoader(
-            self.settings.benchmark,
-            self._cached_closes,
-            self._cached_profiles,
-            self._clock.now,
-            stated=self.settings.beta == "provider",
-        )
+        stated = self.settings.beta == "provider"
+        loader = RiskLoader(self.settings.benchmark, _Cached(self), self._clock.now, stated=stated)
         return self.engine.read(derived, loader, ask)
 
-    def _cached_closes(self, symbols: Collection[str]) -> Mapping[str, Closes]:
-        """The basis of betas; the plan has just fetched it, so what is missing could not be had."""
-        readings = self.peek([(symbol, "history") for symbol in symbols])
-        return self.stored_closes([need[0] for need, reading in readings.items() if reading.usable])
 
-    def _cached_profiles(self, symbols: Collection[str]) -> Mapping[str, Reading[Profile]]:
-        readings = self.peek([(symbol, "profile") for symbol in symbols])
-        return {need[0]: cast("Reading[Profile]", reading) for need, reading in readings.items()}
+class _Cached:
+    """The basis of betas; the plan has just fetched it, so what is missing could not be had."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def coverage(self, symbols: Collection[str]) -> Mapping[str, Reading[History]]:
+        return cast("Mapping[str, Reading[History]]", self._peek("history", symbols))
+
+    def closes(self, symbols: Collection[str]) -> Mapping[str, Closes]:
+        return self._readers.stored_closes(symbols)
+
+    def profiles(self, symbols: Collection[str]) -> Mapping[str, Reading[Profile]]:
+        return cast("Mapping[str, Reading[Profile]]", self._peek("profile", symbols))
+
+    def risks(self, symbols: Collection[str]) -> Mapping[str, Risk]:
+        found = self._readers.stored([(symbol, "risk") for symbol in symbols])
+        return {symbol: cast("Risk", record) for (symbol, _), record in found.items()}
+
+    def _peek(self, facet: Facet, symbols: Collection[str]) -> dict[str, Reading[Record]]:
+        readings = self._readers.peek([(symbol, facet) for symbol in symbols])
+        return {need[0]: reading for need, reading in readings.items()}

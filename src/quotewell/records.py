@@ -159,6 +159,7 @@ class Risk(Record, gc=False):
     window_start: float | None = None
     window_end: float | None = None
     n: int | None = None
+    """Returns; of a stated beta that stands in for one's own, how many there were, too few."""
     standard_error: float | None = None
     r_squared: float | None = None
 

@@ -9,17 +9,50 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
 
 from quotewell.cache.loading import Batch, Miss
 from quotewell.calendars import close_of
-from quotewell.errors import ProviderError
+from quotewell.errors import FailureKind, ProviderError
 from quotewell.protocols import Fetched, Lane
-from quotewell.records import Closes, Need, Profile, Reading, Risk
+from quotewell.records import Closes, Freshness, History, Need, Profile, Reading, Risk
 
-__all__ = ["RiskLoader", "compute_risks", "stated_risk"]
+__all__ = ["Basis", "Betas", "RiskLoader", "compute_risks", "stated_risk"]
 
-History = Callable[[Collection[str]], Mapping[str, Closes]]
-Profiles = Callable[[Collection[str]], Mapping[str, Reading[Profile]]]
+_LASTING: frozenset[FailureKind] = frozenset({"unknown", "unsupported", "denied", "insufficient"})
+"""Failures that say that there is no history to be had. After others it may come any time."""
+
+
+class Basis(Protocol):
+    """What is in the cache that betas are made of; nobody is asked for it."""
+
+    def coverage(self, symbols: Collection[str]) -> Mapping[str, Reading[History]]:
+        """The history of each symbol, or why there is none."""
+        ...
+
+    def closes(self, symbols: Collection[str]) -> Mapping[str, Closes]:
+        """The closes of each symbol that has any."""
+        ...
+
+    def profiles(self, symbols: Collection[str]) -> Mapping[str, Reading[Profile]]:
+        """The profile of each symbol; it carries the provider's stated beta."""
+        ...
+
+    def risks(self, symbols: Collection[str]) -> Mapping[str, Risk]:
+        """The betas that are stored, however old."""
+        ...
+
+
+class Betas(NamedTuple):
+    """What closes give."""
+
+    risks: dict[str, Risk]
+    reasons: dict[str, str]
+    """Why a symbol is not among them."""
+    returns: dict[str, int]
+    """How many returns a symbol has in common with the benchmark, where both have closes."""
 
 
 class RiskLoader:
@@ -28,19 +61,15 @@ class RiskLoader:
     Args:
         benchmark: The symbol that returns are regressed on.
         stated: Whether the provider's own beta is preferred (`--beta provider`).
-        history: Daily closes that are in the cache.
-        profiles: Profiles that are in the cache; they carry the provider's stated beta.
+        basis: What betas are made of.
         now: The valuation instant: no close after it is used.
     """
 
     concurrency = 0
 
-    def __init__(
-        self, benchmark: str, history: History, profiles: Profiles, now: Callable[[], float], *, stated: bool
-    ) -> None:
+    def __init__(self, benchmark: str, basis: Basis, now: Callable[[], float], *, stated: bool) -> None:
         self._benchmark = benchmark
-        self._history = history
-        self._profiles = profiles
+        self._basis = basis
         self._now = now
         self._stated = stated
 
@@ -54,17 +83,13 @@ class RiskLoader:
         del lane, deadline  # nothing here waits for the network
         symbols = sorted(symbol for symbol, _ in needs)
         now = self._now()
-        risks: dict[str, Risk] = {}
-        reasons: dict[str, str] = {}
         if self._stated:
             risks = self._from_profiles(symbols, now)
             reasons = dict.fromkeys(symbols, "no provider states a beta")
             if self._benchmark in symbols:
                 risks[self._benchmark] = _identity(self._benchmark, now)
         else:
-            closes = self._history([*symbols, self._benchmark])
-            risks, reasons = compute_risks(symbols, self._benchmark, closes, now)
-            risks |= self._from_profiles([s for s in symbols if s not in risks], now, single_stocks=True)
+            risks, reasons = self._from_closes(symbols, now)
         return Fetched(
             found={(symbol, "risk"): risk for symbol, risk in risks.items()},
             failed={
@@ -74,19 +99,70 @@ class RiskLoader:
             },
         )
 
+    def _from_closes(self, symbols: Sequence[str], now: float) -> tuple[dict[str, Risk], dict[str, str]]:
+        """Betas: computed, or stated for single stocks with too little history; reasons for the rest."""
+        coverage = self._basis.coverage([*symbols, self._benchmark])
+        closes = self._basis.closes([symbol for symbol, reading in coverage.items() if reading.usable])
+        risks, reasons, returns = compute_risks(symbols, self._benchmark, closes, now)
+        market = coverage[self._benchmark]
+        short = [symbol for symbol in reasons if _is_short(coverage[symbol]) and _is_short(market)]
+        for symbol in reasons:
+            reasons[symbol] += _detail(coverage[symbol], market)
+        for symbol, risk in self._from_profiles(short, now, single_stocks=True).items():
+            risks[symbol] = msgspec.structs.replace(risk, n=returns.get(symbol, 0))
+
+        own = {symbol for symbol in closes if symbol in risks and symbol != self._benchmark}
+        stale = [
+            symbol for symbol in own if Freshness.STALE in (coverage[symbol].freshness, market.freshness)
+        ]
+        before = self._basis.risks(stale) if stale else {}
+        for symbol in stale:
+            last = min(closes[symbol].dates[-1], closes[self._benchmark].dates[-1])
+            if _covers(before.get(symbol), last, self._benchmark):
+                del risks[symbol]
+                reasons[symbol] = "no new closes" + _detail(coverage[symbol], market)
+            else:  # as old as what it is made of
+                fetched = (coverage[name].record for name in (symbol, self._benchmark))
+                oldest = min(record.fetched_at or now for record in fetched if record is not None)
+                risks[symbol] = msgspec.structs.replace(risks[symbol], fetched_at=oldest)
+        return risks, reasons
+
     def _from_profiles(
         self, symbols: Collection[str], now: float, *, single_stocks: bool = False
     ) -> dict[str, Risk]:
         if not symbols:
             return {}
         found: dict[str, Risk] = {}
-        for symbol, reading in self._profiles(symbols).items():
+        for symbol, reading in self._basis.profiles(symbols).items():
             risk = stated_risk(reading, self._benchmark, now)
             if risk is not None and (
                 not single_stocks or (reading.record and reading.record.type == "stock")
             ):
                 found[symbol] = risk
         return found
+
+
+def _is_short(history: Reading[History]) -> bool:
+    """Whether all is known of a history that there is: what is missing will not come with the next answer."""
+    return history.usable or (history.failure is not None and history.failure.kind in _LASTING)
+
+
+def _detail(*histories: Reading[History]) -> str:
+    """Why the first of these that is not up to date is not."""
+    reasons = (
+        history.failure.reason
+        for history in histories
+        if history.freshness <= Freshness.STALE and history.failure is not None
+    )
+    reason = next(reasons, None)
+    return "" if reason is None else f": {reason}"
+
+
+def _covers(risk: Risk | None, last_day: int, benchmark: str) -> bool:
+    """Whether a beta was computed from closes up to `last_day`."""
+    if risk is None or risk.window_end is None or risk.benchmark != benchmark:
+        return False
+    return close_of(dt.date.fromordinal(last_day)) <= risk.window_end
 
 
 def stated_risk(reading: Reading[Profile], benchmark: str, now: float) -> Risk | None:
@@ -105,9 +181,7 @@ def stated_risk(reading: Reading[Profile], benchmark: str, now: float) -> Risk |
     )
 
 
-def compute_risks(
-    symbols: Sequence[str], benchmark: str, closes: Mapping[str, Closes], now: float
-) -> tuple[dict[str, Risk], dict[str, str]]:
+def compute_risks(symbols: Sequence[str], benchmark: str, closes: Mapping[str, Closes], now: float) -> Betas:
     """Betas of `symbols` against `benchmark` from daily closes, and the reasons where there is none.
 
     Args:
@@ -126,7 +200,7 @@ def compute_risks(
     market = closes.get(benchmark)
     if market is None:
         reasons = dict.fromkeys(wanted, f"no history of the benchmark {benchmark}")
-        return risks, reasons
+        return Betas(risks, reasons, {})
     days = [day for day in market.dates if close_of(dt.date.fromordinal(day)) <= now]
     days = days[-(regression.WINDOW + 1) :]
     known = [symbol for symbol in wanted if symbol in closes]
@@ -134,8 +208,9 @@ def compute_risks(
     series = [(closes[symbol].dates, closes[symbol].closes) for symbol in [benchmark, *known]]
     returns = regression.simple_returns(regression.aligned_closes(series, days))
     fit = regression.ols(returns[1:], returns[0])
+    in_common = {symbol: int(fit.n[row]) for row, symbol in enumerate(known)}
     for row, symbol in enumerate(known):
-        n = int(fit.n[row])
+        n = in_common[symbol]
         if n < regression.MINIMUM:
             reasons[symbol] = f"{n} returns in common with {benchmark}, {regression.MINIMUM} are needed"
             continue
@@ -157,7 +232,7 @@ def compute_risks(
             standard_error=float(fit.standard_error[row]),
             r_squared=None if math.isnan(r_squared) else r_squared,
         )
-    return risks, reasons
+    return Betas(risks, reasons, in_common)
 
 
 def _identity(benchmark: str, now: float) -> Risk:

@@ -118,7 +118,10 @@ class _RiskPolicy(TablePolicy):
     def accepts(self, record: Record) -> bool:
         if not isinstance(record, Risk) or record.fetched_at is None:
             return True
-        return record.benchmark == self._benchmark and (not self._stated or record.method != "ols_daily")
+        # Only where it stands in for too few returns does a stated beta tell how many there were.
+        preferred = record.method == "stated" and record.n is None
+        made = record.method != "ols_daily" if self._stated else not preferred
+        return record.benchmark == self._benchmark and made
 
 
 def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:

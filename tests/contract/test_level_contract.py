@@ -147,7 +147,7 @@ def test_every_stored_field_comes_back_as_it_was_put(level: Level, table: str, d
 def test_closes_come_back_as_they_were_put(level: Level, series: Closes) -> None:
     dates = sorted(set(series.dates)) or [1]
     series = msgspec.structs.replace(series, dates=dates, closes=[float(date) for date in dates])
-    level.put_closes([series])
+    put_closes(level, series)
     assert level.get_closes([series.symbol, "never stored"]) == {series.symbol: series}
 
 
@@ -428,7 +428,7 @@ def test_each_write_takes_one_revision(level: Level) -> None:
         lambda: level.put_many("quote", [quote("A"), quote("B")], begun=rev),
         lambda: level.fail_many("quote", {"A": failure()}, begun=level.rev()),
         lambda: level.invalidate_many("quote", ["A"]),
-        lambda: level.put_closes([Closes(symbol="A", source="x", dates=[1], closes=[1.0])]),
+        lambda: put_closes(level, closes("A")),
         lambda: level.delete_many("quote", None),
     ]
     for number, write in enumerate(writes, 1):
@@ -436,7 +436,6 @@ def test_each_write_takes_one_revision(level: Level) -> None:
         assert level.rev() == rev + number
     level.put_many("quote", [], begun=rev)
     level.fail_many("quote", {}, begun=rev)
-    level.put_closes([])
     level.invalidate_many("quote", [])
     assert level.rev() == rev + len(writes), "writing nothing is no write"
 
@@ -539,31 +538,59 @@ def closes(symbol: str, *, days: int = 3, source: str = "yahoo") -> Closes:
     )
 
 
+def put_closes(level: Level, *series: Closes, fetched_at: float = 1.0) -> set[str]:
+    records = [History(symbol=one.symbol, fetched_at=fetched_at) for one in series]
+    return level.put_many("history", records, begun=level.rev(), closes=series)
+
+
 def test_closes_replace_the_stored_series(level: Level) -> None:
-    level.put_closes([closes("A", days=5), closes("B")])
-    level.put_closes([closes("A", days=2, source="fmp")])
+    put_closes(level, closes("A", days=5), closes("B"))
+    put_closes(level, closes("A", days=2, source="fmp"))
     assert level.get_closes(["A", "B", "C"]) == {"A": closes("A", days=2, source="fmp"), "B": closes("B")}
     assert level.get_closes([]) == {}
 
 
 def test_an_empty_series_removes_the_stored_one(level: Level) -> None:
-    level.put_closes([closes("A")])
-    level.put_closes([Closes(symbol="A", source="yahoo", dates=[], closes=[])])
+    put_closes(level, closes("A"))
+    put_closes(level, Closes(symbol="A", source="yahoo", dates=[], closes=[]))
+    assert level.get_closes(["A"]) == {}
+
+
+def test_closes_are_refused_with_their_record(level: Level) -> None:
+    put_closes(level, closes("OLD"), closes("GONE"), closes("SAME"), fetched_at=5.0)
+    begun = level.rev()
+    level.delete_many("history", ["GONE"])
+    records = [
+        History(symbol=symbol, fetched_at=fetched_at)
+        for symbol, fetched_at in (("OLD", 4.0), ("GONE", 6.0), ("SAME", 5.0), ("NEW", 6.0))
+    ]
+    series = [closes(symbol, days=2) for symbol in ("OLD", "GONE", "SAME", "NEW", "NOBODY")]
+    refused = level.put_many("history", records, begun=begun, closes=series)
+    assert refused == {"OLD", "GONE"}
+    assert level.get_closes(["OLD", "GONE", "SAME", "NEW", "NOBODY"]) == {
+        "OLD": closes("OLD"), "SAME": closes("SAME", days=2), "NEW": closes("NEW", days=2),
+    }  # fmt: skip
+
+
+def test_closes_of_a_fetch_whose_begin_nobody_remembers_are_refused(level: Level) -> None:
+    begun = level.rev()
+    level.delete_many("history", None)
+    record = History(symbol="A", fetched_at=1.0)
+    assert level.put_many("history", [record], begun=begun, closes=[closes("A")]) == {"A"}
     assert level.get_closes(["A"]) == {}
 
 
 def test_given_closes_can_be_changed_without_harm(level: Level) -> None:
     mine = closes("A")
-    level.put_closes([mine])
+    put_closes(level, mine)
     mine.closes[0] = -1.0
     level.get_closes(["A"])["A"].closes[1] = -1.0
     assert level.get_closes(["A"]) == {"A": closes("A")}
 
 
 def test_deleting_history_deletes_the_closes(level: Level) -> None:
-    level.put_closes([closes("A"), closes("B"), closes("C")])
-    put(level, History(symbol="A", fetched_at=1.0), table="history")
-    assert level.delete_many("history", ["A", "B"]) == 1, "B has closes, but no record"
+    put_closes(level, closes("A"), closes("B"), closes("C"))
+    assert level.delete_many("history", ["A", "B"]) == 2
     assert level.get_closes(["A", "B", "C"]).keys() == {"C"}
     level.delete_many("quote", None)
     assert level.get_closes(["C"]).keys() == {"C"}
@@ -588,8 +615,7 @@ def test_pruning_drops_what_was_fetched_longest_ago_in_each_table(level: Level) 
 
 def test_pruning_a_history_drops_its_closes(level: Level) -> None:
     for number, symbol in enumerate("AB"):
-        put(level, History(symbol=symbol, fetched_at=float(number)), table="history")
-    level.put_closes([closes("A"), closes("B")])
+        put_closes(level, closes(symbol), fetched_at=float(number))
     assert level.prune(1) == 1
     assert level.get_closes(["A", "B"]).keys() == {"B"}
 

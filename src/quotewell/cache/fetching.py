@@ -214,23 +214,16 @@ class Fetcher:
             need: msgspec.structs.replace(record, fetched_at=min(record.fetched_at or asked_at, asked_at))
             for need, record in fetched.found.items()
         }
-        newer = {
-            symbol
-            for symbol, record in self._store.load("history", fetched.closes).items()
-            if record.fetched_at is not None and record.fetched_at > asked_at
-        }
-        closes = {symbol: series for symbol, series in fetched.closes.items() if symbol not in newer}
-        self._write(msgspec.structs.replace(fetched, found=dated, closes=closes), begun)
+        self._write(msgspec.structs.replace(fetched, found=dated), begun)
         self._publish(trip, fetched.found)
 
     def _write(self, fetched: Fetched, begun: int) -> None:
-        if fetched.closes:
-            self._store.write_closes(list(fetched.closes.values()))
         records: dict[str, list[Record]] = {}
         for (_, table), record in fetched.found.items():
             records.setdefault(table, []).append(record)
         for table, found in records.items():
-            self._store.write(table, found, begun=begun)
+            closes = list(fetched.closes.values()) if table == "history" else ()
+            self._store.write(table, found, begun=begun, closes=closes)
             self._counters.add(table, "fetch", len(found))
 
     def _publish(self, trip: Trip, found: Mapping[Need, Record]) -> None:

@@ -48,9 +48,11 @@ class LateLevel:
         """See `protocols.Level`."""
         return self._level.keys(table)
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
         """See `protocols.Level`."""
-        return self._level.put_many(table, records, begun=begun)
+        return self._level.put_many(table, records, begun=begun, closes=closes)
 
     def fail_many(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
         """See `protocols.Level`."""
@@ -73,10 +75,6 @@ class LateLevel:
     def get_closes(self, symbols: Collection[str]) -> dict[str, Closes]:
         """See `protocols.Level`."""
         return self._level.get_closes(symbols)
-
-    def put_closes(self, closes: Sequence[Closes]) -> None:
-        """See `protocols.Level`."""
-        self._level.put_closes(closes)
 
     def prune(self, max_records: int) -> int:
         """See `protocols.Level`."""

@@ -72,7 +72,9 @@ class MemoryLevel:
         with self._lock:
             return list(self._rows(table))
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
         """See `protocols.Level`."""
         with self._lock:
             rows = self._rows(table)
@@ -91,6 +93,14 @@ class MemoryLevel:
                 stored.failure = None
                 stored.invalidated = False
                 rows[key] = _Row(stored, self._rev, 0)
+            accepted = {record.symbol for record in records} - refused
+            for series in closes:
+                if series.symbol not in accepted:
+                    continue
+                if series.dates:
+                    self._closes[series.symbol] = _copied(series)
+                else:
+                    self._closes.pop(series.symbol, None)
             return refused
 
     def fail_many(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
@@ -158,18 +168,6 @@ class MemoryLevel:
         """See `protocols.Level`."""
         with self._lock:
             return {symbol: _copied(self._closes[symbol]) for symbol in symbols if symbol in self._closes}
-
-    def put_closes(self, closes: Sequence[Closes]) -> None:
-        """See `protocols.Level`; an empty series removes the stored one."""
-        with self._lock:
-            if not closes:
-                return
-            self._rev += 1
-            for series in closes:
-                if series.dates:
-                    self._closes[series.symbol] = _copied(series)
-                else:
-                    self._closes.pop(series.symbol, None)
 
     def prune(self, max_records: int) -> int:
         """See `protocols.Level`."""

@@ -72,11 +72,19 @@ class SqliteLevel:
             lambda connection: [key for (key,) in connection.execute(sql.list_keys, scope)]
         )
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
         """See `protocols.Level`; a record without a value is refused."""
         sql, scope = table_sql(table), scope_of(table)
 
         def put(connection: sqlite3.Connection) -> set[str]:
+            refused = put_records(connection)
+            accepted = {record.symbol for record in records} - refused
+            write_closes(connection, [series for series in closes if series.symbol in accepted])
+            return refused
+
+        def put_records(connection: sqlite3.Connection) -> set[str]:
             rev = _next_rev(connection, table)
             withdrawn = _withdrawn(connection, table, begun)
             if withdrawn is None:
@@ -142,16 +150,6 @@ class SqliteLevel:
         wanted = list(dict.fromkeys(symbols))
         return self._file.read_snapshot(lambda connection: read_closes(connection, wanted)) if wanted else {}
 
-    def put_closes(self, closes: Sequence[Closes]) -> None:
-        """See `protocols.Level`; an empty series removes the stored one."""
-
-        def put(connection: sqlite3.Connection) -> None:
-            _next_rev(connection, None)
-            write_closes(connection, closes)
-
-        if closes:
-            self._file.write(put)
-
     # ----------------------------------------------------------------------------------------- upkeep
 
     def prune(self, max_records: int) -> int:
@@ -208,11 +206,10 @@ def _rev(connection: sqlite3.Connection) -> int:
     return int(rev)
 
 
-def _next_rev(connection: sqlite3.Connection, table: str | None) -> int:
-    """Count a write, to `table` if it is one that `changes_since` tells of."""
+def _next_rev(connection: sqlite3.Connection, table: str) -> int:
+    """Count a write to `table`."""
     [(rev,)] = connection.execute("update counter set rev = rev + 1 returning rev")
-    if table is not None:
-        connection.execute("insert or replace into touched (tbl, rev) values (?, ?)", (table, rev))
+    connection.execute("insert or replace into touched (tbl, rev) values (?, ?)", (table, rev))
     return int(rev)
 
 

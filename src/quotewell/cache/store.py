@@ -21,6 +21,8 @@ from quotewell.records import RECORD_TYPES, Closes, Failure, Freshness, Quote, R
 
 __all__ = ["Store", "TablePolicy"]
 
+_JOIN_SECONDS = 5.0
+"""Nobody waits longer for another thread's first look; a fork may have left it behind."""
 _POLL_SECONDS = 0.05
 _CLOCK_STEP_SECONDS = 5.0
 _RETRY_LEVEL_SECONDS = 5.0
@@ -81,6 +83,8 @@ class Store:
         self._withdrawals = 0
         """How often something in memory was found, or made, out of date; see `_admit`."""
         self._admission = threading.Lock()
+        self._joining = threading.Lock()
+        self._has_joined = False
         self._unstored: dict[str, set[str]] = {}
         """Keys by table of what the persistent level did not take, and memory has."""
 
@@ -89,9 +93,25 @@ class Store:
     def sync(self) -> Changes | None:
         """Drop from memory what others have changed; judge all again after a clock step or a suspend.
 
+        The first look is awaited by all who want to read: what it finds is older than anything that they
+        begin, and must not seem to overtake it.
+
         Returns:
-            The changes; None when it was not yet time to ask, or nobody could be asked.
+            The changes; None when it was not time to ask, nobody could be asked, or nothing was read before.
         """
+        if self._has_joined:
+            return self._poll()
+        waited = self._joining.acquire(timeout=_JOIN_SECONDS)
+        try:
+            if not self._has_joined:
+                self._poll()
+                self._has_joined = True
+        finally:
+            if waited:
+                self._joining.release()
+        return None
+
+    def _poll(self) -> Changes | None:
         monotonic = self._clock.monotonic()
         if monotonic < self.poll_at:
             return None
@@ -174,15 +194,17 @@ class Store:
 
     # ------------------------------------------------------------------------------------------ writing
 
-    def write(self, table: str, records: Sequence[Record], *, begun: int) -> None:
-        """Write values through: persistent level first, then memory."""
+    def write(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> None:
+        """Write values through: persistent level first, then memory; `closes` stay out of memory."""
         refused: set[str] = set()
         taken = False
         withdrawals = self._withdrawals
         if self._level_usable():
             try:
                 before = self.level.rev()
-                refused = self.level.put_many(table, records, begun=begun)
+                refused = self.level.put_many(table, records, begun=begun, closes=closes)
                 self._has_written = True
                 taken = True
                 self._follow_own_write(before)
@@ -195,16 +217,6 @@ class Store:
             self._unstored[table].difference_update(keys)
         accepted = {record.symbol: record for record in records if record.symbol not in refused}
         self._admit(table, accepted, withdrawals)
-
-    def write_closes(self, closes: Sequence[Closes]) -> None:
-        """Store series of daily closes; they stay out of memory."""
-        if self._level_usable():
-            try:
-                before = self.level.rev()
-                self.level.put_closes(closes)
-                self._follow_own_write(before)
-            except CacheError as error:
-                self._degrade(error)
 
     def write_failures(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
         """Remember failures beside the last good values."""

@@ -113,7 +113,7 @@ class _Entry(msgspec.Struct, kw_only=True, dict=True):
 class Position(_Entry, kw_only=True, dict=True):
     """A holding as the broker reports it.
 
-    Args:
+    Attributes:
         symbol: Canonical symbol, where the text is one.
         raw_symbol: The symbol as it stands in the file.
         quantity: Shares or contracts, negative when short; None is unknown.

@@ -43,10 +43,12 @@ class BrokenLevel:
         self._check("keys")
         return self.inner.keys(table)
 
-    def put_many(self, table: str, records: Sequence[Record], *, begun: int) -> set[str]:
+    def put_many(
+        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
+    ) -> set[str]:
         """See `protocols.Level`."""
         self._check("put_many")
-        return self.inner.put_many(table, records, begun=begun)
+        return self.inner.put_many(table, records, begun=begun, closes=closes)
 
     def fail_many(self, table: str, failures: Mapping[str, Failure], *, begun: int) -> None:
         """See `protocols.Level`."""
@@ -72,11 +74,6 @@ class BrokenLevel:
         """See `protocols.Level`."""
         self._check("get_closes")
         return self.inner.get_closes(symbols)
-
-    def put_closes(self, closes: Sequence[Closes]) -> None:
-        """See `protocols.Level`."""
-        self._check("put_closes")
-        self.inner.put_closes(closes)
 
     def prune(self, max_records: int) -> int:
         """See `protocols.Level`."""

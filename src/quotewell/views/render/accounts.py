@@ -31,7 +31,7 @@ def accounts(rows: Sequence[AccountRow], unit: Unit, width: int) -> list[Line]:
     cells = []
     for row in rows[:_SHOWN]:
         name = cell(row.account or NOT_AVAILABLE)
-        name.truncate(_NAME_WIDTH, overflow="ellipsis")
+        name.truncate(_NAME_WIDTH)
         cells.append(
             [
                 name,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.importers.stated import StatedTotal
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.summary import DifferenceParts
 from quotewell.views.render.amounts import Unit, coloured, unit_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Row, Table, cell, inset, packed
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, count, number
 
 __all__ = ["reconciliation_screen"]
@@ -169,7 +168,7 @@ def _symbol(row: RowDifference) -> Text:
 
 
 def _short(text: Text) -> Text:
-    text.truncate(_NAME_WIDTH, overflow="ellipsis")
+    text.truncate(_NAME_WIDTH)
     return text
 
 

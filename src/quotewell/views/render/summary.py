@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import Summary
 from quotewell.views.render.accounts import accounts
 from quotewell.views.render.amounts import Unit, unit_for
@@ -13,6 +11,7 @@ from quotewell.views.render.header import header
 from quotewell.views.render.layout import EMPTY, Line, inset, packed
 from quotewell.views.render.problems import problems
 from quotewell.views.render.scenarios import expiring_soon, market_moves
+from quotewell.views.render.text import Text
 from quotewell.views.render.totals import notes, totals
 from quotewell.views.render.underlyings import underlyings
 
