@@ -13,6 +13,7 @@ from command_line import CommandLine
 from quotewell.cache.stats import DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.importers.stated import StatedTotal
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
@@ -41,6 +42,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "UnderlyingGain": UnderlyingGain,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
+    "StatedTotal": StatedTotal,
     "RowDifference": RowDifference,
     "Row": Row,
     "Explanation": Explanation,

@@ -37,6 +37,8 @@ class Holdings(msgspec.Struct, kw_only=True, frozen=True):
     price: Floats
     value: Floats
     fx_rate: Floats
+    multiplier: Floats
+    """Units of premium an option contract."""
 
     @property
     def size(self) -> int:
@@ -58,6 +60,7 @@ def holdings_of(entries: Sequence[Entry]) -> Holdings:
         price=floats([getattr(entry, "price", None) for entry in entries]),
         value=floats([entry.value for entry in entries]),
         fx_rate=floats([entry.fx_rate for entry in entries]),
+        multiplier=floats([getattr(entry, "multiplier", None) for entry in entries]),
     )
 
 

@@ -321,6 +321,7 @@ class Portfolio:
             betas=report.beta_state(columns, self.basis),
             greeks=exposures.greeks(columns),
             by_underlying=report.underlying_rows(columns, netted, self.basis, value.total),
+            by_account=totals.by_account(columns, value.total),
             by_currency=totals.by_currency(columns),
             what_if=what_if.what_if(columns, MOVES if moves is None else moves, value.total),
             expiring=report.expiring(columns),

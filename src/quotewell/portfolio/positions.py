@@ -196,9 +196,15 @@ class StockPosition(Position, kw_only=True, dict=True):
 
 
 class OptionPosition(Position, kw_only=True, dict=True):
-    """Contracts of a listed option; `price` is per unit of premium, a hundredth of a standard contract."""
+    """Contracts of a listed option; `price` is per unit of premium, a hundredth of a standard contract.
+
+    Args:
+        multiplier: Units of premium a contract, where the broker says it and the symbol does not tell.
+    """
 
     kind: ClassVar[PositionKind] = "option"
+
+    multiplier: float | None = None
 
     @property
     def contract(self) -> Option:

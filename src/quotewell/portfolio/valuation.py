@@ -51,7 +51,7 @@ def value_holdings(
     found = find_instruments(holdings, snapshot, basis)
     index, kind = found.index, found.kind[found.index]
     said = _said(holdings, kind, found, snapshot, basis)
-    multiplier = _multiplier(found.multiplier[index], kind, said)
+    multiplier = _multiplier(found.multiplier[index], holdings.multiplier, kind, said)
     price, spot, delta = found.price[index], found.spot[index], found.delta[index]
     quantity, beta = said.quantity, found.beta[index]
 
@@ -164,10 +164,10 @@ def _major(currency: str | None) -> str | None:
     return None if currency is None else minor_unit(currency)[0]
 
 
-def _multiplier(known: Floats, kind: Integers, said: _Said) -> Floats:
-    """Premium multipliers; an unknown one is the one that reconciles the broker's price and value, if any."""
-    multiplier = known.copy()
-    for row in np.flatnonzero(np.isnan(known) & (kind == OPTION)).tolist():
+def _multiplier(known: Floats, stated: Floats, kind: Integers, said: _Said) -> Floats:
+    """Premium multipliers; an unknown one is the broker's, or what reconciles its price and value, if any."""
+    multiplier = np.where(np.isnan(known), stated, known)
+    for row in np.flatnonzero(np.isnan(multiplier) & (kind == OPTION)).tolist():
         for candidate in _MULTIPLIERS:
             worth = said.quantity[row] * candidate * said.price[row]
             if worth and abs(worth - said.value[row]) <= _tolerance(said.value[row]):

@@ -10,7 +10,7 @@ from quotewell.portfolio.overrides import Overrides, load_overrides
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.service import TickerService
 
-__all__ = ["book_of"]
+__all__ = ["book_of", "refuse_empty"]
 
 
 def book_of(
@@ -29,8 +29,7 @@ def book_of(
         ImportFailed: The file has no rows.
         UsageError: The overrides cannot be read.
     """
-    if not file.rows:
-        raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
+    refuse_empty(file)
     settings = tickers.settings
     overrides = Overrides() if settings.overrides is None else load_overrides(settings.overrides)
     overrides.rename(file)
@@ -45,3 +44,9 @@ def book_of(
         at=at,
         offline=settings.offline,
     )
+
+
+def refuse_empty(file: ImportedFile) -> None:
+    """Raise `ImportFailed` if a file has no rows."""
+    if not file.rows:
+        raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")

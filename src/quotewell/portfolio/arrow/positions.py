@@ -30,7 +30,7 @@ from quotewell.portfolio.holdings import Holdings, encoded, floats
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow, RowError
 from quotewell.portfolio.needs import Entry
-from quotewell.portfolio.positions import PendingActivity, Position
+from quotewell.portfolio.positions import OptionPosition, PendingActivity, Position
 from quotewell.symbols import parse_option
 
 __all__ = ["TEXTS", "file_from_arrow", "holdings_from_arrow", "positions_to_arrow"]
@@ -38,7 +38,7 @@ __all__ = ["TEXTS", "file_from_arrow", "holdings_from_arrow", "positions_to_arro
 TEXTS = (
     "kind", "symbol", "raw_symbol", "description", "currency", "account", "account_name", "leg", "file",
 )  # fmt: skip
-_FIGURES = ("quantity", "price", "value", "cost_basis", "fx_rate")
+_FIGURES = ("quantity", "price", "value", "cost_basis", "fx_rate", "multiplier")
 _INFINITE = (math.inf, -math.inf)
 _SHOWN = 200
 
@@ -114,6 +114,8 @@ def file_from_arrow(data: Any, *, name: str = "table", as_of: float | None = Non
             file.rejected.append(RejectedRow(row["line"], shown[:_SHOWN], str(error), row["file"]))
             continue
         entry.file, entry.fx_rate, entry.as_of = row["file"], row["fx_rate"], row["as_of"]
+        if isinstance(entry, OptionPosition):
+            entry.multiplier = row["multiplier"]
         file.add(entry)
     return file
 
@@ -142,7 +144,7 @@ def holdings_from_arrow(data: Any) -> Holdings:
         if option is None or option.symbol != symbols[code]:
             raise UsageError(f"{symbols[code]} is no option symbol", hint="write it as AAPL250417C00220000")
     currencies, currency = codes_of(table, "currency")
-    said = ("quantity", "price", "value", "fx_rate")
+    said = ("quantity", "price", "value", "fx_rate", "multiplier")
     figures = {name: finite_of(table, name, "positions") for name in said}
     return Holdings(
         kind=kind,

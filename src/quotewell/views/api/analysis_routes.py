@@ -11,7 +11,7 @@ from starlette.responses import Response
 from quotewell.portfolio.portfolio import MOVES, Portfolio
 from quotewell.portfolio.reconciliation import Reconciliation, reconcile
 from quotewell.portfolio.report import instant
-from quotewell.portfolio.row import row_of
+from quotewell.portfolio.row import ValuedRow, row_of
 from quotewell.portfolio.selection import Selection, grouped, sort_order
 from quotewell.portfolio.summary import Summary
 from quotewell.symbols import normalise
@@ -77,7 +77,6 @@ def analysis_routes(context: Context) -> APIRouter:
         order, descending = sort_order(sort)
         selection = Selection(
             kind=type,
-            account=account,
             underlying=None if underlying is None else normalise(underlying),
             flag=flag,
             min_value=min_value,
@@ -85,7 +84,9 @@ def analysis_routes(context: Context) -> APIRouter:
             order=order,
             descending=descending,
         )
-        found = await run(lambda: _positions(book, selection, offset, limit, grouping=group is not None))
+        found = await run(
+            lambda: _positions(book, selection, account, offset, limit, grouping=group is not None)
+        )
         return document(found, headers=links(request, found.page))
 
     @routes.get(
@@ -134,11 +135,16 @@ def analysis_routes(context: Context) -> APIRouter:
     return routes
 
 
+def _is_of(account: str, row: ValuedRow) -> bool:
+    return (row.account or "").casefold() == account.casefold()
+
+
 def _positions(
-    book: Portfolio, selection: Selection, offset: int, limit: int, *, grouping: bool
+    book: Portfolio, selection: Selection, account: str | None, offset: int, limit: int, *, grouping: bool
 ) -> PositionsPage:
     columns = book.value()
-    rows = selection.of([row_of(columns, row) for row in range(len(columns.entries))])
+    all_rows = (row_of(columns, row) for row in range(len(columns.entries)))
+    rows = selection.of([row for row in all_rows if account is None or _is_of(account, row)])
     groups, page = None, Page(offset=offset, limit=limit, total=len(rows))
     if grouping:
         groups, page = part_of(grouped(rows), offset, limit)

@@ -26,14 +26,17 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
 
     Raises:
         ImportFailed: The file cannot be read, or holds no rows.
-        UsageError: An option or a setting is wrong, or `--as-of` is a day to come.
+        UsageError: An option or a setting is wrong, there is no such account, or `--as-of` is a day to come.
     """
     from quotewell.portfolio.basis import Basis  # noqa: PLC0415  `--help` needs none of these
     from quotewell.portfolio.importers import read_files  # noqa: PLC0415
-    from quotewell.views.books import book_of  # noqa: PLC0415
+    from quotewell.portfolio.importers.accounts import of_accounts  # noqa: PLC0415
+    from quotewell.views.books import book_of, refuse_empty  # noqa: PLC0415
 
     instant = instant_of(options.as_of)
     file = read_files(options.file, mapping_of(options))
+    refuse_empty(file)
+    file = of_accounts(file, getattr(options, "account", ()))
     with open_service(options) as tickers:
         settings = tickers.settings
         if instant is not None and instant > tickers.now():

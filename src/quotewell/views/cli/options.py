@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Namespace",
     "Subparsers",
+    "add_account",
     "add_beta",
     "add_common",
     "add_mapping",
@@ -59,6 +60,17 @@ def add_beta(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_account(parser: argparse.ArgumentParser) -> None:
+    """`--account`."""
+    parser.add_argument(
+        "--account",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="only this account, by number or name; may be given again",
+    )
+
+
 def add_valuation(parser: argparse.ArgumentParser) -> None:
     """When to value, and what may be assumed."""
     parser.add_argument(
@@ -66,6 +78,9 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
         metavar="DATE",
         type=_date,
         help="value at that day's close; use nothing later",
+    )
+    parser.add_argument(
+        "--base", metavar="CUR", type=_currency, help="currency of all amounts, such as EUR (USD)"
     )
     add_beta(parser)
     parser.add_argument(
@@ -130,6 +145,7 @@ def open_service(options: Namespace) -> TickerService:
 
     arguments = {
         "offline": True if options.offline else None,
+        "base_currency": getattr(options, "base", None),
         "benchmark": getattr(options, "benchmark", None),
         "beta": getattr(options, "beta", None),
         "overrides": getattr(options, "overrides", None),
@@ -145,12 +161,18 @@ def instant_of(day: dt.date | None) -> float | None:
     return None if day is None else close_of(day)
 
 
+def _currency(text: str) -> str:
+    from quotewell.symbols import minor_unit  # noqa: PLC0415  only where it is given
+
+    code = text.strip().upper()
+    if len(code) != 3 or not (code.isascii() and code.isalpha()) or minor_unit(code)[0] != code:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is no currency code like EUR")
+    return code
+
+
 def _rate(text: str) -> tuple[str, float]:
     currency, separator, fraction = text.rpartition("=")
-    code = currency.strip().upper() if separator else "USD"
-    if len(code) != 3 or not code.isalpha():
-        raise argparse.ArgumentTypeError(f"{currency[:_SHOWN]!r} is no currency code like EUR")
-    return code, _fraction(fraction)
+    return _currency(currency) if separator else "USD", _fraction(fraction)
 
 
 def symbol(text: str) -> str:

@@ -10,6 +10,7 @@ from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
 from quotewell.views.cli.options import (
     Namespace,
     Subparsers,
+    add_account,
     add_common,
     add_mapping,
     add_valuation,
@@ -48,7 +49,7 @@ def add(commands: Subparsers) -> None:
         help="brokers' exports, or tables symbol,quantity,…: one book",
     )
     parser.add_argument("--type", choices=_KINDS, help="only rows of this kind")
-    parser.add_argument("--account", metavar="NAME", help="only rows of this account")
+    add_account(parser)
     parser.add_argument(
         "--underlying", metavar="SYMBOL", type=symbol, help="only rows that move with this symbol"
     )
@@ -83,7 +84,6 @@ def run(options: Namespace) -> int:
     order, descending = sort_order(options.sort)
     selection = Selection(
         kind=options.type,
-        account=options.account,
         underlying=options.underlying,
         min_value=options.min_value,
         min_exposure=options.min_exposure,

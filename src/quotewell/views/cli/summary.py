@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from quotewell.errors import UsageError
 from quotewell.views.cli.book import open_book, summarise
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_mapping, add_valuation
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_account,
+    add_common,
+    add_mapping,
+    add_valuation,
+)
 from quotewell.views.cli.output import print_json
 from quotewell.views.words import data_size
 
@@ -40,6 +47,7 @@ def add(commands: Subparsers) -> None:
         help="brokers' exports, or tables symbol,quantity,…: one book",
     )
     parser.add_argument("--html", metavar="PATH", type=Path, help="write the report as a page for a browser")
+    add_account(parser)
     add_mapping(parser)
     add_valuation(parser)
     add_common(parser)

@@ -18,6 +18,8 @@ _LINES = 8
 LABELS: dict[ProblemKind, str] = {
     "rejected": "rejected rows",
     "empty": "no rows",
+    "stated_total": "totals disagree",
+    "lots": "lots disagree",
     "disputed": "disputed values",
     "corporate_action": "corporate action?",
     "as_of_unknown": "no date",
@@ -78,7 +80,7 @@ def problems(summary: Summary, width: int) -> list[Line]:
 def _subjects(kind: ProblemKind, group: Sequence[Problem], summary: Summary) -> list[str]:
     if kind == "disputed" and summary.disputed:
         return [_disputed(row) for row in summary.disputed]
-    if kind in ("rejected", "as_of_unknown", "ignored_columns", "empty"):
+    if kind in ("rejected", "as_of_unknown", "ignored_columns", "empty", "stated_total"):
         return [_said(problem, summary.file) for problem in group]
     names = (name for problem in group for name in problem.subject.split(", "))
     return _by_underlying(names)
