@@ -66,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """Whether the plan allows `batch-quote`."""
 
     benchmark: str = "^GSPC"
-    beta: Literal["computed", "provider"] = "computed"
+    beta: Literal["computed", "weekly", "provider"] = "computed"
     base_currency: str = "USD"
     overrides: Path | None = None
     """A file of prices, betas and more that the user knows better (docs/overrides.md)."""
