@@ -133,7 +133,7 @@ class ValkeyServer:
     def error(self, error: Exception) -> CacheError:
         """An error of the client's, or of the network's, as ours."""
         return CacheError(
-            f"valkey at {self.place}: {error or type(error).__name__}",
+            f"valkey at {self.place}: {str(error).rstrip('.') or type(error).__name__}",
             hint="is it running, and are QUOTEWELL_CACHE_URL and _PASSWORD right?",
         )
 
