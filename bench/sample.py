@@ -19,6 +19,7 @@ __all__ = [
     "made_quotes",
     "made_tickers",
     "offline_service",
+    "store",
     "store_quotes",
     "store_tickers",
     "symbols",
@@ -45,21 +46,21 @@ def made_quotes(names: Sequence[str], fetched_at: float, *, seed: int = 0) -> li
 
 def store_quotes(folder: Path, names: Sequence[str], fetched_at: float) -> None:
     """Put a quote for each of `names` into the cache of `folder`."""
-    _store(folder, "quote", made_quotes(names, fetched_at))
+    store(folder, "quote", made_quotes(names, fetched_at))
 
 
 def store_tickers(folder: Path, names: Sequence[str]) -> None:
     """Put fresh records of `FACETS` for each of `names` into the cache of `folder`."""
     for start in range(0, len(names), _BATCH):
-        for facet, records in made_tickers(names[start : start + _BATCH]).items():
-            _store(folder, facet, records)
+        for facet, records in made_tickers(names[start : start + _BATCH], seed=start).items():
+            store(folder, facet, records)
 
 
-def made_tickers(names: Sequence[str]) -> Mapping[str, Sequence[Record]]:
-    """Fresh records of `FACETS` for each name, by facet."""
-    chance, now = random.Random(0), time.time()
+def made_tickers(names: Sequence[str], *, seed: int = 0) -> Mapping[str, Sequence[Record]]:
+    """Fresh records of `FACETS` for each name, by facet; another seed makes others."""
+    chance, now = random.Random(seed), time.time()
     return {
-        "quote": made_quotes(names, now),
+        "quote": made_quotes(names, now, seed=seed),
         "profile": [_profile(name, chance, now) for name in names],
         "risk": [_risk(name, chance, now) for name in names],
     }
@@ -70,7 +71,8 @@ def offline_service(folder: Path) -> TickerService:
     return open_service(cache_dir=folder, providers=["snapshot"], offline=True)
 
 
-def _store(folder: Path, table: str, records: Sequence[Record]) -> None:
+def store(folder: Path, table: str, records: Sequence[Record]) -> None:
+    """Put records of one facet into the cache of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     level = SqliteLevel(folder / "cache.db", SystemClock())
     try:

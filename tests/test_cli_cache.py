@@ -68,6 +68,16 @@ def test_prefetch_of_a_file_brings_what_its_report_needs(cli: CommandLine, marke
     assert cli("prefetch", only_cash).code == 0
 
 
+def test_several_files_are_fetched_as_one_book(cli: CommandLine) -> None:
+    older = cli.file("old_2025-05-07.csv", "symbol,quantity,account\nAAPL,1,A\n")
+    newer = cli.file("new_2025-05-08.csv", "symbol,quantity,account\nBRK.B,2,A\n")
+    assert list(cli("prefetch", older, newer, "--json").json["outcomes"]) == ["BRK-B"]
+    with_symbol = cli("prefetch", older, newer, "MSFT", "--json").json
+    assert sorted(with_symbol["outcomes"]) == ["BRK-B", "MSFT"]
+    ran = cli("prefetch", older, older)
+    assert (ran.code, "says the same as" in ran.err) == (1, True)
+
+
 def test_prefetch_codes(cli: CommandLine) -> None:
     assert cli("prefetch", "NOPE").code == 1
     assert cli("prefetch", "AAPL", "NOPE", "--strict").code == 3

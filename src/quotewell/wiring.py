@@ -19,6 +19,7 @@ from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
 from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.providers.chain import Chain
 from quotewell.records import Facet, Record, Risk
+from quotewell.risks import is_weekly
 from quotewell.service import TickerService
 from quotewell.sessions import ExchangeSessions
 from quotewell.settings import Settings, load_settings
@@ -119,15 +120,19 @@ class _RiskPolicy(TablePolicy):
     def __init__(self, lifetime: Lifetime, settings: Settings) -> None:
         super().__init__(lifetime)
         self._benchmark = settings.benchmark
-        self._stated = settings.beta == "provider"
+        self._beta = settings.beta
 
     def accepts(self, record: Record) -> bool:
         if not isinstance(record, Risk) or record.fetched_at is None:
             return True
+        if record.benchmark != self._benchmark:
+            return False
+        if record.method in ("ols_daily", "ols_weekly"):
+            always = self._beta == "weekly"
+            by_week = is_weekly(record.symbol, self._benchmark, record.fetched_at, always=always)
+            return self._beta != "provider" and by_week == (record.method == "ols_weekly")
         # Only where it stands in for too few returns does a stated beta tell how many there were.
-        preferred = record.method == "stated" and record.n is None
-        made = record.method != "ols_daily" if self._stated else not preferred
-        return record.benchmark == self._benchmark and made
+        return self._beta == "provider" or record.method != "stated" or record.n is not None
 
 
 def migration(settings: Settings, *, to_shared: bool) -> tuple[Level, Level]:

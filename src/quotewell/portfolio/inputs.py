@@ -6,13 +6,13 @@ rates and dividend yields end at an assumed 0, marked.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
+from quotewell.analytics.beta import blume
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.marks import Mark, last_mark
-from quotewell.portfolio.needs import fx_symbol, valuation_day, yield_symbol
+from quotewell.portfolio.needs import fx_symbol, yield_symbol
 from quotewell.portfolio.reported import Candidates
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.records import Freshness, Quote, Reading, Risk
@@ -25,9 +25,9 @@ __all__ = [
     "curve_of",
     "dividend_yield_of",
     "fx_rate",
+    "is_adjusted",
     "is_split_between",
     "is_stale",
-    "largest_dividend",
     "risk_of",
     "spot_of",
 ]
@@ -82,11 +82,18 @@ def beta_of(symbol: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]
         return 1.0, Flag(0)
     risk = risk_of(symbol, snapshot, basis)
     if risk is not None and risk.beta is not None:
-        stale = is_stale(snapshot.risks[symbol])
-        return risk.beta, Flag.STALE_BETA if stale else Flag(0)
+        flag = Flag.STALE_BETA if is_stale(snapshot.risks[symbol]) else Flag(0)
+        if is_adjusted(risk, basis):
+            return blume(risk.beta), flag | Flag.ADJUSTED_BETA
+        return risk.beta, flag
     if basis.beta is not None:
         return basis.beta, Flag.GIVEN_BETA
     return NAN, Flag.NO_BETA
+
+
+def is_adjusted(risk: Risk, basis: Basis) -> bool:
+    """Whether a beta is adjusted: what a provider states may be so already."""
+    return basis.blume and risk.method in ("ols_daily", "ols_weekly")
 
 
 def dividend_yield_of(underlying: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]:
@@ -102,17 +109,6 @@ def dividend_yield_of(underlying: str, snapshot: Snapshot, basis: Basis) -> tupl
     if basis.dividend_yield is not None:
         return basis.dividend_yield, Flag.GIVEN_DIVIDEND
     return 0.0, Flag.ASSUMED_DIVIDEND
-
-
-def largest_dividend(symbol: str, expiry: dt.date, snapshot: Snapshot) -> float:
-    """The largest known dividend per share that goes ex after the valuation day, up to `expiry`; else 0."""
-    reading = snapshot.dividends.get(symbol)
-    if reading is None or not reading.usable or reading.record is None or snapshot.at is None:
-        return 0.0
-    first, last = valuation_day(snapshot.at).toordinal() + 1, expiry.toordinal()
-    return max(
-        (event.amount for event in reading.record.events if first <= event.ex_date <= last), default=0.0
-    )
 
 
 def curve_of(

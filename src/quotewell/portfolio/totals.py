@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from quotewell.analytics.arrays import Floats
+from quotewell.analytics.exposure import fraction_of_value
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, UNKNOWN, Columns
 from quotewell.portfolio.differences import row_differences
 from quotewell.portfolio.flags import Flag
-from quotewell.portfolio.summary import DisputedRow, ValueTotals
+from quotewell.portfolio.summary import AccountRow, DisputedRow, ValueTotals
 
-__all__ = ["by_currency", "disputed_rows", "known_sum", "value_totals"]
+__all__ = ["by_account", "by_currency", "disputed_rows", "known_sum", "value_totals"]
 
 
 def known_sum(figures: Floats) -> float | None:
@@ -54,10 +57,34 @@ def disputed_rows(columns: Columns) -> tuple[DisputedRow, ...]:
     )
 
 
+def by_account(columns: Columns, total_value: float | None) -> tuple[AccountRow, ...]:
+    """Value and net exposure of each account, in the order of the file."""
+    accounts = [entry.account or entry.account_name for entry in columns.entries]
+    names = np.array([account or "" for account in accounts], dtype=object)
+    moving = columns.has_exposure
+    found = []
+    for account in dict.fromkeys(accounts):
+        rows = np.asarray(names == (account or ""))
+        value, exposure = columns.value[rows], columns.exposure[rows & moving]
+        total = known_sum(value)
+        found.append(
+            AccountRow(
+                account=account,
+                rows=int(rows.sum()),
+                value=total,
+                share_of_value=None if total is None else fraction_of_value(total, total_value),
+                exposure=known_sum(exposure),
+                beta_adjusted=known_sum(columns.beta_adjusted[rows & moving]),
+                complete=not (np.isnan(value).any() or np.isnan(exposure).any()),
+            )
+        )
+    return tuple(found)
+
+
 def by_currency(columns: Columns) -> dict[str, float]:
     """Net asset value per currency, in base currency; currencies of which nothing is known are left out."""
-    names = np.array([currency or "" for currency in columns.currency])
-    known = ~np.isnan(columns.value)
-    found, group = np.unique(names[known], return_inverse=True)
-    sums = np.bincount(group, weights=columns.value[known], minlength=len(found))
-    return {str(name): float(amount) for name, amount in zip(found, sums, strict=True) if name}
+    sums: dict[str, float] = {}
+    for currency, amount in zip(columns.currency, columns.value.tolist(), strict=True):
+        if currency and not math.isnan(amount):
+            sums[currency] = sums.get(currency, 0.0) + amount
+    return dict(sorted(sums.items()))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-import msgspec
-
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json
 from quotewell.views.cli.prefetch import report_outcomes
+from quotewell.views.documents import Cleared, Copied, statistics_document
 from quotewell.views.render.progress import watched
 from quotewell.views.words import number
 
@@ -53,9 +52,9 @@ def _stats(options: Namespace) -> int:
         stats = tickers.cache_stats()
         days = tickers.daily_stats(options.days)
     if options.json:
-        print_json({"schema": 1, **msgspec.to_builtins(stats), "days": days})
+        print_json(statistics_document(stats, days))
         return FINE
-    from quotewell.views.render.cache_stats import cache_stats_screen  # noqa: PLC0415  imports rich
+    from quotewell.views.render.cache_stats import cache_stats_screen  # noqa: PLC0415  only for the screen
     from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
 
     show(cache_stats_screen(stats, days, options.days, screen_width()))
@@ -67,7 +66,7 @@ def _clear(options: Namespace) -> int:
         some = options.symbols
         count = tickers.invalidate(some, hard=True) if some else tickers.clear_cache()
     if options.json:
-        print_json({"schema": 1, "cleared": count})
+        print_json(Cleared(cleared=count))
     else:
         print(f"{number(count)} records cleared")
     return FINE
@@ -92,7 +91,7 @@ def _migrate(options: Namespace) -> int:
         source.close()
         target.close()
     if options.json:
-        print_json({"schema": 1, "to": options.to, **msgspec.to_builtins(done)})
+        print_json(Copied(to=options.to, copied=done.copied, kept=done.kept))
         return FINE
     for table, copied in done.copied.items():
         kept = done.kept.get(table, 0)

@@ -23,16 +23,15 @@ from quotewell.views.cli.options import (
     open_service,
 )
 from quotewell.views.cli.output import print_json
-from quotewell.views.cli.prefetch import is_file
+from quotewell.views.cli.prefetch import book_of, is_file
 from quotewell.views.render.progress import watched
 from quotewell.views.words import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.text import Text
-
     from quotewell.service import TickerService
+    from quotewell.views.render.text import Text
 
 __all__ = ["WatchRow", "add", "run"]
 
@@ -76,9 +75,7 @@ def run(options: Namespace) -> int:
     """Fetch, then show prices again and again; Ctrl-C is the way to end it, and no failure."""
     mapping = mapping_of(options)
     with open_service(options) as tickers:
-        symbols = list(
-            dict.fromkeys(symbol for item in options.what for symbol in _symbols(item, tickers, mapping))
-        )
+        symbols = _symbols(options.what, tickers, mapping)
         if not tickers.settings.offline:
             with watched() as watcher:
                 tickers.prefetch([(symbol, "quote") for symbol in symbols], progress=watcher)
@@ -93,14 +90,12 @@ def run(options: Namespace) -> int:
     return FINE
 
 
-def _symbols(item: str, tickers: TickerService, mapping: Mapping[str, str] | None) -> list[str]:
-    """A symbol, or the stocks and underlyings of a file, the largest holdings first."""
-    if not is_file(item):
-        return [normalise(item)]
-    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415  only for files
-
-    book = Portfolio.from_csv(item, tickers=tickers, mapping=mapping)
-    return [symbol for symbol, facet in book.needs_by_size() if facet == "risk"]
+def _symbols(items: Sequence[str], tickers: TickerService, mapping: Mapping[str, str] | None) -> list[str]:
+    """Symbols, then the stocks and underlyings of the files' book, the largest holdings first."""
+    symbols = [normalise(item) for item in items if not is_file(item)]
+    if book := book_of(items, tickers, mapping):
+        symbols += [symbol for symbol, facet in book.needs_by_size() if facet == "risk"]
+    return list(dict.fromkeys(symbols))
 
 
 def _watch(symbols: Sequence[str], tickers: TickerService, interval: float, *, as_json: bool) -> None:
@@ -119,13 +114,16 @@ def _watch(symbols: Sequence[str], tickers: TickerService, interval: float, *, a
 def _screen() -> Iterator[Callable[[list[Text]], None]]:
     from rich.console import Console  # noqa: PLC0415  only on a terminal
     from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415  likewise
+
+    from quotewell.views.render.terminal import as_rich  # noqa: PLC0415  likewise
 
     console = Console(highlight=False, markup=False, emoji=False)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
 
         def update(lines: list[Text]) -> None:
-            live.update(Text("\n", no_wrap=True).join(lines), refresh=True)
+            screen = as_rich(lines)
+            screen.no_wrap = True
+            live.update(screen, refresh=True)
 
         yield update
 
@@ -136,13 +134,13 @@ def _show(rows: Sequence[WatchRow], tickers: TickerService, status: RefreshStatu
         print_json({"schema": 1, "at": at, "rows": rows, "requests": tickers.requests, "refresh": status})
         sys.stdout.flush()
         return
-    from quotewell.views.render.terminal import show  # noqa: PLC0415  imports rich
+    from quotewell.views.render.terminal import show  # noqa: PLC0415  only without --json
 
     show(_lines(rows, tickers, status))
 
 
 def _lines(rows: Sequence[WatchRow], tickers: TickerService, status: RefreshStatus) -> list[Text]:
-    from quotewell.views.render.terminal import screen_width  # noqa: PLC0415  imports rich
+    from quotewell.views.render.terminal import screen_width  # noqa: PLC0415  only without --json
     from quotewell.views.render.watch import watch_screen  # noqa: PLC0415  likewise
 
     pauses = [
