@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import importlib.util
 import os
@@ -15,7 +14,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -207,13 +206,19 @@ def _await_end(pid: int) -> None:
         assert select.select([handle], [], [], LONGEST_WAIT)[0], f"process {pid} does not end"
 
 
+_shared = ExitStack()
+
+
 @functools.cache
 def shared_server() -> PostgresServer:
     """The server of all tests of this process that only need a schema of their own."""
-    context = postgres_server()
-    server = context.__enter__()
-    atexit.register(context.__exit__, None, None, None)
-    return server
+    return _shared.enter_context(postgres_server())
+
+
+def end_shared_server() -> None:
+    """End it, if there is one: at the end of the tests, for workers may not live to the end of a process."""
+    _shared.close()
+    shared_server.cache_clear()
 
 
 def fresh_schema() -> str:

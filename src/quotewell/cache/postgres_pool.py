@@ -72,9 +72,9 @@ class PostgresPool:
             raise UsageError("cache_url: this is no URL of a PostgreSQL database", hint=hint) from None
         self._secret = str(given.get("password") or "")
         where = given.get("host") or given.get("hostaddr") or "localhost"
-        self.place = (
-            f"PostgreSQL at {where}, database {given.get('dbname') or given.get('user') or 'by default'}"
-        )
+        port = f":{given['port']}" if given.get("port") else ""
+        database = given.get("dbname") or given.get("user") or "by default"
+        self.place = f"PostgreSQL at {where}{port}, database {database}"
         settings: dict[str, Any] = {"application_name": "quotewell", **_KEEPALIVES, **given}
         self._conninfo = psycopg.conninfo.make_conninfo(**(settings | {"client_encoding": "utf8"}))
         self._processes: dict[int, _Connections] = {}
