@@ -10,32 +10,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quotewell.analytics import european, exercise
+from quotewell.analytics import exercise
 from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.contracts import Contracts, Greeks
+from quotewell.analytics.discrete_implied import Implied, guess, implied
 from quotewell.analytics.dividends import Dividends, riskless, upper_bound
-from quotewell.analytics.european import MAX_TOTAL_VOLATILITY
-from quotewell.analytics.heat import LARGEST_PRODUCT
-from quotewell.analytics.root import bracketed_root, secants
-from quotewell.analytics.spot_model import Block, Resolution
+from quotewell.analytics.spot_model import FINE, Block
 
-FINE = Resolution(nodes=96, steps=1.0)
-"""Seen within 1e-4 of spot."""
-
-COARSE = Resolution(nodes=48, steps=0.5)
-"""Leads implied volatilities to where `FINE` finishes, at a fifth of its cost."""
-
-SLOPES = FINE
-
-_STEPS_A_UNIT = 480.0  # of interest or yield until expiry: 10 % a year over two years are 96 steps
+_STEPS_A_UNIT = 320.0  # of interest or yield until expiry: 10 % a year over two years are 64 steps
+_DEEPEST = 4.0  # strike / spot up to which it holds
 _LEAST_STEPS = 8
-_BLOCK = LARGEST_PRODUCT // (FINE.nodes // 2) ** 2  # contracts at a time; their grids fit the second cache
+_BLOCK = 226  # contracts at a time: what their grids take fits the processor's second cache
 _SMALLEST_TOTAL_VOLATILITY = 1e-4
-_VOLATILITY_BUMP = 4e-2  # of the volatility itself
-_RATE_BUMP = 4e-3
-_PRICE_TOLERANCE = 5e-8  # of strike
-_COARSE_TOLERANCE = 1e-5
-_FIRST_GUESS = 0.3  # where the European price without the dividends' value says nothing
 
 
 class Discrete:
@@ -86,36 +72,53 @@ class Discrete:
         Delta and gamma are read off the grid, theta comes from the Black-Scholes equation, vega and rho are
         central differences on the coarse grid. Where exercise now is best delta is ±1 and the others are 0.
         """
-        _, spot, _, _, rate, dividend_yield = contracts
-        out = np.empty((6, volatility.size))
+        figures, slopes = np.empty((3, volatility.size)), np.empty((2, volatility.size))
         for rows, block in self._blocks(contracts):
-            out[:3, rows] = block.figures(volatility[rows], FINE)
-            out[3, rows], out[5, rows] = _slopes(block, volatility[rows])
-        price, delta, gamma = out[:3]
-        out[4] = rate * price - (rate - dividend_yield) * spot * delta
-        out[4] -= 0.5 * np.square(volatility * spot) * gamma
-        out[3:, self._american & (price <= contracts.intrinsic)] = 0.0
-        return Greeks(*out)
+            figures[:, rows] = block.figures(volatility[rows], FINE)
+            slopes[:, rows] = block.vega(volatility[rows]), block.rho(volatility[rows])
+        return self._greeks(contracts, volatility, figures, *slopes)
 
     def implied_volatility(self, contracts: Contracts, price: Floats) -> Floats:
         """The volatility at which `value` gives each price.
 
-        The European volatility on the spot less the dividends' value is near to it. From there the coarse
-        grid leads to where `value` itself finishes; what secants do not settle is bracketed.
-
         Returns:
             Volatilities; NaN where the price is not strictly between the bounds, needs more than
-            `MAX_TOTAL_VOLATILITY`, or lies where `value` jumps.
+            `MAX_TOTAL_VOLATILITY`, or lies where `value` leaps.
         """
-        lower, upper = self.bounds(contracts)
-        guess = _guess(contracts, price, self._dividends)
         out = np.full_like(price, np.nan)
+        for rows, _, found in self._implied(contracts, price):
+            out[rows] = found.volatility
+        return out
+
+    def solve(self, contracts: Contracts, price: Floats) -> tuple[Floats, Greeks]:
+        """`implied_volatility` and the Greeks at it, at half the cost of both."""
+        volatility, slopes = np.full_like(price, np.nan), np.full((2, price.size), np.nan)
+        figures = np.full((3, price.size), np.nan)
+        for rows, block, found in self._implied(contracts, price):
+            volatility[rows], figures[:, rows] = found.volatility, found.figures
+            known = np.flatnonzero(~np.isnan(found.volatility))
+            slopes[0, rows] = found.vega
+            slopes[1, rows[known]] = block.take(known).rho(found.volatility[known])
+        return volatility, self._greeks(contracts, volatility, figures, *slopes)
+
+    def _implied(self, contracts: Contracts, price: Floats) -> Iterator[tuple[Integers, Block, Implied]]:
+        lower, upper = self.bounds(contracts)
+        start = guess(contracts, price, self._dividends)
         for rows, block in self._blocks(contracts):
             inside = (price[rows] > lower[rows]) & (price[rows] < upper[rows])
             own, part = rows[inside], block.take(inside)
             if own.size:
-                out[own] = _solve(part, price[own], guess[own], lower[own])
-        return out
+                yield own, part, implied(part, price[own], start[own], lower[own])
+
+    def _greeks(
+        self, contracts: Contracts, volatility: Floats, figures: Floats, vega: Floats, rho: Floats
+    ) -> Greeks:
+        _, spot, _, _, rate, dividend_yield = contracts
+        price, delta, gamma = figures
+        theta = rate * price - (rate - dividend_yield) * spot * delta
+        theta -= 0.5 * np.square(volatility * spot) * gamma
+        exercised = self._american & (price <= contracts.intrinsic)
+        return Greeks(price, delta, gamma, *(np.where(exercised, 0.0, each) for each in (vega, theta, rho)))
 
     def _blocks(self, contracts: Contracts) -> Iterator[tuple[Integers, Block]]:
         """Contracts of one kind with as many dividends, those with as many steps and near dates together."""
@@ -140,63 +143,10 @@ class Discrete:
 
 def _steps(contracts: Contracts, american: Bools) -> tuple[Integers, Bools]:
     """Steps until expiry, and whether waiting costs something at all times; if not, one a segment will do."""
-    sign, _, _, years, rate, dividend_yield = contracts
+    sign, spot, strike, years, rate, dividend_yield = contracts
     always = american & ~exercise.is_european(sign, rate, dividend_yield)
-    wanted = _STEPS_A_UNIT * np.maximum(np.abs(rate), np.abs(dividend_yield)) * years
+    at_stake = np.maximum(np.abs(rate), np.abs(dividend_yield)) * years
+    # Errors grow with the strike, and are held to a part of the spot.
+    wanted = _STEPS_A_UNIT * at_stake * np.clip(strike / spot, 1.0, _DEEPEST)
     steps = np.where(always, np.ceil(np.maximum(wanted, _LEAST_STEPS)), 1.0)
     return steps.astype(np.intp), always
-
-
-def _slopes(block: Block, volatility: Floats) -> tuple[Floats, Floats]:
-    """Vega and rho."""
-    bump = _VOLATILITY_BUMP * volatility
-    contracts = block.contracts
-    up, down = (block.value(volatility + move, SLOPES) for move in (bump, -bump))
-    # Early exercise begins and ends where the rate changes its sign.
-    more = np.where(contracts.rate == 0.0, _RATE_BUMP, np.minimum(_RATE_BUMP, 0.25 * np.abs(contracts.rate)))
-    less = np.where(contracts.rate == 0.0, 0.0, -more)
-    dearer, cheaper = (
-        block._replace(contracts=contracts._replace(rate=contracts.rate + move)).value(volatility, SLOPES)
-        for move in (more, less)
-    )
-    return (up - down) / (2.0 * bump), (dearer - cheaper) / (more - less)
-
-
-def _guess(contracts: Contracts, price: Floats, dividends: Dividends) -> Floats:
-    worth = dividends.present_value(contracts.years, contracts.rate)
-    escrowed = contracts._replace(spot=np.maximum(contracts.spot - worth, 0.05 * contracts.spot))
-    found = european.implied_volatility(escrowed, price)
-    return np.where(np.isnan(found), _FIRST_GUESS, found)
-
-
-def _solve(block: Block, price: Floats, guess: Floats, lower: Floats) -> Floats:
-    """The volatilities of one block, whose prices lie between the bounds."""
-    ceiling = MAX_TOTAL_VOLATILITY / block.contracts.root_years
-    strike = block.contracts.strike
-    tolerance = _PRICE_TOLERANCE * strike
-
-    def coarse(rows: Integers, volatility: Floats) -> Floats:
-        return block.take(rows).value(volatility, COARSE)
-
-    def fine(rows: Integers, volatility: Floats) -> Floats:
-        return block.take(rows).value(volatility, FINE)
-
-    start = np.minimum(guess, 0.5 * ceiling)
-    vega = european.greeks(block.contracts, start).vega
-    nearly = secants(coarse, price, _COARSE_TOLERANCE * strike, ceiling, start, vega)
-    root, _, settled = secants(fine, price, tolerance, ceiling, nearly.root, nearly.slope)
-    rest = np.flatnonzero(~settled)
-    if rest.size:
-        excess = fine(rest, ceiling[rest]) - price[rest]
-        root[rest] = np.nan
-        rest, excess = rest[excess > 0.0], excess[excess > 0.0]
-        found = bracketed_root(
-            lambda rows, volatility: fine(rest[rows], volatility),
-            price[rest],
-            tolerance[rest],
-            ceiling[rest],
-            (excess, (lower - price)[rest]),
-            vega[rest],
-        )
-        root[rest] = found
-    return root

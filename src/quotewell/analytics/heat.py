@@ -15,8 +15,11 @@ import numpy as np
 
 from quotewell.analytics.arrays import Floats
 
-LARGEST_PRODUCT = 262_144
+_LARGEST_PRODUCT = 262_144
 """Rows × columns × depth up to which OpenBLAS uses one thread: on a busy machine two wait for each other."""
+
+
+_NOTHING = 7.5  # deviations: what is left of a wave so short is 1e-12
 
 
 class Cosines(NamedTuple):
@@ -44,27 +47,41 @@ def cosines(nodes: int) -> Cosines:
     return Cosines(forward, backward, np.pi * orders.reshape(-1, 1).astype(np.float64))
 
 
-def transform(values: Floats) -> Floats:
-    """Coefficients of functions from their values, shape (nodes, functions)."""
-    half = len(values) // 2
-    first, second = values[:half], values[: half - 1 : -1]
-    forward = cosines(len(values)).forward
-    out = np.empty_like(values)
-    np.matmul(forward[0], first + second, out=out[:half])
-    np.matmul(forward[1], first - second, out=out[half:])
-    return out
+def step(values: Floats, left: Floats) -> None:
+    """Let functions flow, in place: their values at the nodes, shape (nodes, functions).
 
-
-def restore(coefficients: Floats, out: Floats) -> None:
-    """Write the values of functions."""
-    half = len(coefficients) // 2
-    backward = cosines(len(coefficients)).backward
-    even = backward[0] @ coefficients[:half]
-    odd = backward[1] @ coefficients[half:]
-    np.add(even, odd, out=out[:half])
-    np.subtract(even, odd, out=out[: half - 1 : -1])
+    Args:
+        values: Before and after.
+        left: What the time leaves of each coefficient (`decay`).
+    """
+    half, kept = len(values) // 2, len(left) // 2
+    top, bottom = values[:half], values[: half - 1 : -1]
+    forward, backward, _ = cosines(len(values))
+    even, odd = top + bottom, top - bottom
+    coefficients = np.empty_like(left)
+    size = max(1, _LARGEST_PRODUCT // (half * kept))
+    chunks = [slice(start, start + size) for start in range(0, values.shape[1], size)]
+    for some in chunks:
+        np.matmul(forward[0, :kept], even[:, some], out=coefficients[:kept, some])
+        np.matmul(forward[1, :kept], odd[:, some], out=coefficients[kept:, some])
+    coefficients *= left
+    for some in chunks:
+        np.matmul(backward[0, :, :kept], coefficients[:kept, some], out=even[:, some])
+        np.matmul(backward[1, :, :kept], coefficients[kept:, some], out=odd[:, some])
+    np.add(even, odd, out=top)
+    np.subtract(even, odd, out=bottom)
 
 
 def decay(nodes: int, variance: Floats, width: Floats) -> Floats:
-    """What `variance` leaves of each coefficient on segments of `width`; shape (nodes, functions)."""
-    return np.asarray(np.exp(np.square(cosines(nodes).waves) * (-0.5 * variance / np.square(width))))
+    """What `variance` leaves of each coefficient on segments of `width`; shape (coefficients, functions).
+
+    Of the coefficients only as many as keep anything, the even ones before the odd ones.
+    """
+    spread = variance / np.square(width)
+    half = nodes // 2
+    kept = (
+        half if spread.min() <= 0.0 else min(half, int(_NOTHING / (2.0 * np.pi * np.sqrt(spread.min()))) + 1)
+    )
+    waves = cosines(nodes).waves
+    alive = np.concatenate([waves[:kept], waves[half : half + kept]])
+    return np.asarray(np.exp(np.square(alive) * (-0.5 * spread)))

@@ -102,6 +102,23 @@ class Inversion:
             out[rows] = engine.implied_volatility(self._contracts.take(rows), price[rows])
         return out
 
+    def figures(self, price: Floats) -> Floats:
+        """Volatility, delta, gamma, vega, theta and rho as rows; NaN where there is no volatility."""
+        out = np.full((6, price.size), np.nan)
+        if isinstance(self._engine, Discrete):
+            rows = (price > self._lower + self._tolerance) & (price < self._upper - self._tolerance)
+            if rows.any():
+                own = self._contracts.take(rows)
+                volatility, found = self._engine.take(rows).solve(own, price[rows])
+                known = ~np.isnan(volatility)
+                out[:, rows] = np.where(known, np.stack([volatility, *found[1:]]), np.nan)
+            return out
+        out[0] = self.volatility(price)
+        solved = ~np.isnan(out[0])
+        if solved.any():
+            out[1:, solved] = self.take(solved).greeks(out[0, solved])[1:]
+        return out
+
     def greeks(self, volatility: Floats) -> Greeks:
         """Greeks per share at a positive volatility."""
         return self._engine.greeks(self._contracts, volatility)

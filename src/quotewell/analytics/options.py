@@ -165,11 +165,8 @@ def _solve_alive(
     """Statuses, and the six figures of `Solved` as rows, of contracts of one style before expiry."""
     inversion = Inversion(engine, contracts)
     status = np.full(price.shape, Status.OK, dtype=np.int8)
-    figures = np.full((6, price.size), np.nan)
-    figures[0] = inversion.volatility(price)
+    figures = inversion.figures(price)
     solved = ~np.isnan(figures[0])
-    if solved.any():
-        figures[1:, solved] = inversion.take(solved).greeks(figures[0, solved])[1:]
 
     exercise = ~solved & inversion.at_intrinsic(price)
     status[exercise] = Status.EXERCISE

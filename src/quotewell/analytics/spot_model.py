@@ -25,17 +25,21 @@ from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.grids import interpolated, with_slopes
-from quotewell.analytics.heat import decay, restore, transform
+from quotewell.analytics.heat import decay, step
 from quotewell.analytics.normal import cdf, pdf
 
-_HALF_WIDTH = 4.5  # of the grid, in deviations until expiry, beside what the dividends take
+VOLATILITY_BUMP = 4e-2
+"""Of the volatility itself: how far to either side slopes are taken."""
+
+_HALF_WIDTH = 4.2  # of the grid, in deviations until expiry, beside what the dividends take
 _LARGEST_SHARE = 0.9  # of spot: what the grid is widened for at most
 _RAISE = 0.275  # of the cost of waiting for a step: what exercise at steps is raised by
 _LAST_RAISE = 0.25  # the same in the last step before expiry, where the boundary runs away from the strike
 _SMOOTHED = 0.8  # of a cell: the least deviation of what starts on the grid
 _NEVER = 1e9  # of strike: what is not paid for exercise
+_RATE_BUMP = 4e-3
 _ROUNDING = 1e-13  # of strike
-_HALVINGS = 3  # of the step that ends now
+_HALVINGS = 2  # of the step that ends now
 
 
 class Resolution(NamedTuple):
@@ -48,6 +52,13 @@ class Resolution(NamedTuple):
 
     nodes: int
     steps: float
+
+
+FINE = Resolution(nodes=96, steps=1.0)
+"""Seen within 1e-4 of spot."""
+
+SLOPES = Resolution(nodes=64, steps=0.7)
+"""For differences of values, whose errors hardly differ, and for what only leads to where `FINE` finishes."""
 
 
 class Block(NamedTuple):
@@ -84,6 +95,23 @@ class Block(NamedTuple):
     def figures(self, volatility: Floats, resolution: Resolution) -> Floats:
         """Price, delta and gamma per share as rows; intrinsic, ±1 and 0 where exercise now is best."""
         return _Solution(self, volatility, resolution).figures()
+
+    def vega(self, volatility: Floats) -> Floats:
+        """∂V/∂volatility, a central difference."""
+        bump = VOLATILITY_BUMP * volatility
+        up, down = (self.value(volatility + move, SLOPES) for move in (bump, -bump))
+        return (up - down) / (2.0 * bump)
+
+    def rho(self, volatility: Floats) -> Floats:
+        """∂V/∂rate, a central difference where both sides have one sign: early exercise changes with it."""
+        rate = self.contracts.rate
+        above = np.where(rate == 0.0, _RATE_BUMP, np.minimum(_RATE_BUMP, 0.25 * np.abs(rate)))
+        below = np.where(rate == 0.0, 0.0, -above)
+        up, down = (
+            self._replace(contracts=self.contracts._replace(rate=rate + move)).value(volatility, SLOPES)
+            for move in (above, below)
+        )
+        return np.asarray((up - down) / (above - below))
 
 
 class _Solution:
@@ -152,25 +180,25 @@ class _Solution:
             if segment:
                 amount = self._dividends.amount[segment - 1]
                 if self._is_continuous:
-                    step = (start - starts[segment - 1]) / self._steps[segment - 1]
-                    self._exercise(start, self._waited_for(amount, step))
+                    before = (start - starts[segment - 1]) / self._steps[segment - 1]
+                    self._exercise(start, self._waited_for(amount, before))
                 self._pay(start, amount)
                 if self._american:
                     self._exercise(start)
             when = start
 
-    def _waited_for(self, amount: Floats, step: Floats) -> Floats:
+    def _waited_for(self, amount: Floats, before: Floats) -> Floats:
         """For how much of the step that ends at an ex-date waiting costs a holder more than it brings.
 
         A put gains the dividend, and is not exercised for as long as that is worth more than the interest
         on the strike. Taking twice that time errs least: near the boundary the wait begins earlier.
         """
         if self._is_call:
-            return np.zeros_like(step)
+            return np.zeros_like(before)
         _, _, strike, _, rate, _ = self._contracts
         with np.errstate(divide="ignore"):
             worth = np.where(rate > 0.0, np.log1p(amount / strike) / np.abs(rate), np.inf)
-        return np.maximum(step - 2.0 * worth, 0.0)
+        return np.maximum(before - 2.0 * worth, 0.0)
 
     def _cut(self, span: Floats, steps: Floats, *, ends_now: bool) -> list[tuple[Floats, Floats]]:
         """The stretches of a segment from its end to its start, and what each leaves of the coefficients.
@@ -187,8 +215,8 @@ class _Solution:
             stretch, factor = 2.0 * stretch, np.square(factor)
         whole = steps - 1.0 if halvings else steps
         out = []
-        for step in range(int(whole.max())):
-            goes = step < whole
+        for count in range(int(whole.max())):
+            goes = count < whole
             out.append((np.where(goes, stretch, 0.0), factor if goes.all() else np.where(goes, factor, 1.0)))
         return out + halved[::-1]
 
@@ -218,9 +246,7 @@ class _Solution:
             self._values += _LAST_RAISE * left * np.maximum(cost, 0.0)
 
     def _go_back(self, stretch: Floats, factor: Floats) -> None:
-        coefficients = transform(self._values)
-        coefficients *= factor
-        restore(coefficients, self._values)
+        step(self._values, factor)
         self._slope = self._slope * np.exp(-self._contracts.dividend_yield * stretch)
 
     def _exercise(self, when: Floats, waited: Floats | None = None, goes: Bools | None = None) -> None:

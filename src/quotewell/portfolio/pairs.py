@@ -122,15 +122,18 @@ def _add_underlying(
 
 def _add_dividends(terms: ContractTerms, underlying: str, snapshot: Snapshot, basis: Basis) -> None:
     """Dividends at their ex-dates where any are known, unless the user gives a yield; else a yield."""
-    if underlying not in basis.dividend_yields and terms.deliverable is not None:
+    own = basis.dividends.get(underlying)
+    if terms.deliverable is not None and (own is not None or underlying not in basis.dividend_yields):
         shares = terms.deliverable.shares / terms.deliverable.multiplier
-        terms.payouts = payouts_before(terms.option, terms.currency, shares, snapshot)
+        terms.payouts = payouts_before(terms.option, terms.currency, shares, snapshot, own)
     if not terms.payouts:
         terms.dividend_yield, flag = dividend_yield_of(underlying, snapshot, basis)
         terms.flags |= flag
         return
     terms.dividend_yield = 0.0
-    terms.flags |= Flag.DISCRETE_DIVIDENDS
+    terms.flags |= (
+        Flag.DISCRETE_DIVIDENDS if own is None else Flag.DISCRETE_DIVIDENDS | Flag.OVERRIDE_DIVIDEND
+    )
     if any(payout.projected for payout in terms.payouts):
         terms.flags |= Flag.PROJECTED_DIVIDEND
 

@@ -23,7 +23,7 @@ from quotewell.portfolio.snapshot import Snapshot
 from quotewell.records import DividendEvent
 from quotewell.symbols import Option
 
-__all__ = ["YEAR", "Payout", "dividends_of", "payouts_before", "projected"]
+__all__ = ["YEAR", "Payout", "dividends_of", "payouts_before", "payouts_until", "projected"]
 
 YEAR = 365.0 * 86400.0
 """Seconds a year in every time to expiry."""
@@ -57,7 +57,11 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def payouts_before(
-    option: Option, currency: str | None, shares: float, snapshot: Snapshot
+    option: Option,
+    currency: str | None,
+    shares: float,
+    snapshot: Snapshot,
+    own: Sequence[DividendEvent] | None = None,
 ) -> tuple[Payout, ...]:
     """The dividends of an option's underlying between the valuation and expiry; empty where none are known.
 
@@ -69,19 +73,29 @@ def payouts_before(
         currency: Of the contract.
         shares: Delivered for one unit of premium.
         snapshot: What is known.
+        own: The user's own dividends of the underlying, in place of those; None if there are none.
     """
     underlying = option.underlying
-    reading = snapshot.dividends.get(underlying or "")
-    if underlying is None or reading is None or not reading.usable or reading.record is None:
+    if underlying is None or snapshot.at is None or yield_symbol(underlying) != underlying:
         return ()
-    if snapshot.at is None or yield_symbol(underlying) != underlying:
-        return ()
-    at, scale = snapshot.at, shares * option.underlying_scale
-    events = [event for event in reading.record.events if event.currency in (None, currency)]
-    today, last = valuation_day(at).toordinal(), option.expiry.toordinal()
+    events = own
+    if events is None:
+        reading = snapshot.dividends.get(underlying)
+        events = reading.record.events if reading is not None and reading.usable and reading.record else ()
+    scale = shares * option.underlying_scale
+    found = payouts_until(option.expiry, events, currency, scale, snapshot.at)
+    return found if any(payout.years > 0.0 for payout in found) else ()
+
+
+def payouts_until(
+    last_day: dt.date, events: Iterable[DividendEvent], currency: str | None, scale: float, at: float
+) -> tuple[Payout, ...]:
+    """Those from a few days before `at` (epoch seconds) to a day, each amount times `scale`."""
+    events = [event for event in events if event.currency in (None, currency)]
+    today, last = valuation_day(at).toordinal(), last_day.toordinal()
     known = [(event.ex_date, event.amount, not event.declared) for event in events]
     coming = [(day, amount, True) for day, amount in projected(events, today, last)]
-    found = tuple(
+    return tuple(
         Payout(
             ex_date=dt.date.fromordinal(day),
             years=(_opening(day) - at) / YEAR,
@@ -91,7 +105,6 @@ def payouts_before(
         for day, amount, is_projected in sorted(known + coming)
         if today - _LOOK_BACK <= day <= last
     )
-    return found if any(payout.years > 0.0 for payout in found) else ()
 
 
 def projected(events: Iterable[DividendEvent], today: int, last: int) -> list[tuple[int, float]]:
@@ -149,7 +162,9 @@ def _months_between(days: Sequence[int]) -> int | None:
         return None
     usual = statistics.median(gaps)
     for months in _MONTHS:
-        if abs(usual / (months * _DAYS_A_MONTH) - 1.0) <= _RHYTHM_TOLERANCE:
+        period = months * _DAYS_A_MONTH
+        alike = [gap for gap in (*gaps, usual) if abs(gap / period - 1.0) <= _RHYTHM_TOLERANCE]
+        if usual in alike and len(alike) > (len(gaps) + 1) / 2:
             return months
     return None
 

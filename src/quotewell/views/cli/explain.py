@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from quotewell.records import Facet, Failure, Reading, Record
-from quotewell.symbols import SymbolKind, kind, normalise
+from quotewell.records import Dividend, Facet, Failure, Need, Quote, Reading, Record
+from quotewell.symbols import Option, SymbolKind, kind, normalise, parse_option
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_beta, add_common, open_service
 from quotewell.views.cli.output import print_json, print_lines
 from quotewell.views.words import NOT_AVAILABLE, age, aligned, count, iso, number, printable
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.payouts import Payout
 
 __all__ = ["add", "run"]
 
@@ -23,6 +27,7 @@ _FACETS_OF_KIND: dict[SymbolKind, tuple[Facet, ...]] = {
     "rate": ("rate",),
 }
 _PLUMBING = frozenset(Record.__struct_fields__)
+_A_YEAR = dt.timedelta(days=365)
 _INSTANTS = ("window_start", "window_end")
 
 
@@ -39,16 +44,57 @@ def run(options: Namespace) -> int:
     """Print one block for each facet."""
     name = normalise(options.symbol)
     asked = _FACETS_OF_KIND.get(kind(name), _FACETS)
+    option = parse_option(name)
+    payer = name if option is None else option.underlying
     with open_service(options) as tickers:
-        readings = tickers.read([(name, facet) for facet in asked], grace=False)
+        needs: list[Need] = [(name, facet) for facet in asked]
+        if option is not None and payer is not None:
+            needs.append((payer, "dividend"))
+        readings = tickers.read(needs, grace=False)
         now, requests = tickers.now(), tickers.requests
     facets = {facet: readings[name, facet] for facet in asked}
+    dividend = readings.get((payer, "dividend")) if payer is not None else None
+    payouts = _payouts(payer, option, facets, dividend, now)
     if options.json:
         blocks = {facet: _block(reading) for facet, reading in facets.items()}
-        print_json({"schema": 1, "symbol": name, "facets": blocks, "requests": requests})
+        print_json({"schema": 1, "symbol": name, "facets": blocks, "payouts": payouts, "requests": requests})
     else:
-        print_lines(_text(name, facets, now))
+        print_lines(_text(name, facets, now) + _schedule(payer, option, payouts))
     return FINE if any(reading.usable for reading in facets.values()) else FAILED
+
+
+def _payouts(
+    payer: str | None,
+    option: Option | None,
+    facets: Mapping[Facet, Reading[Record]],
+    dividend: Reading[Record] | None,
+    now: float,
+) -> list[Payout]:
+    """The dividends that options are valued with, to expiry or for a year; empty where a yield is."""
+    if payer is None or dividend is None or not isinstance(dividend.record, Dividend):
+        return []
+    if not dividend.record.events:
+        return []
+    from quotewell.portfolio.inputs import currency_of  # noqa: PLC0415  numpy, only where there are any
+    from quotewell.portfolio.needs import valuation_day  # noqa: PLC0415  likewise
+    from quotewell.portfolio.payouts import payouts_until  # noqa: PLC0415  likewise
+
+    quoted = facets["quote"].record if "quote" in facets else None
+    currency = currency_of(payer, quoted.currency if isinstance(quoted, Quote) else None)
+    last = valuation_day(now) + _A_YEAR if option is None else option.expiry
+    found = payouts_until(last, dividend.record.events, currency, 1.0, now)
+    return [payout for payout in found if payout.years > 0.0]
+
+
+def _schedule(payer: str | None, option: Option | None, payouts: Sequence[Payout]) -> str:
+    if not payouts:
+        return ""
+    reach = "of a year" if option is None else f"of {payer} until expiry"
+    rows = [
+        [f"  {one.ex_date.isoformat()}", number(one.amount, 4), "projected" if one.projected else "known"]
+        for one in payouts
+    ]
+    return f"\n\nex-dates {reach}, with which options are valued\n" + aligned(rows, left=(0, 2))
 
 
 def _block(reading: Reading[Record]) -> dict[str, Any]:
