@@ -18,6 +18,7 @@ from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
+from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
 from quotewell.prefetch import Outcome, PlannedRequests
 from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check
@@ -32,6 +33,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Payout": Payout,
     "RejectedRow": RejectedRow,
     "Group": Group,
+    "WhatIfReport": WhatIfReport,
+    "UnderlyingGain": UnderlyingGain,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
     "RowDifference": RowDifference,
@@ -81,6 +84,7 @@ def test_every_link_leads_to_a_section() -> None:
     [
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
+        ("WhatIfReport", ["what-if", "BOOK"]),
         ("Reconciliation", ["reconcile", "BOOK"]),
         ("Imported", ["import", "BOOK"]),
         ("Row", ["quote", "AAPL"]),

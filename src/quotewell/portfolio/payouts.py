@@ -132,13 +132,17 @@ def projected(events: Iterable[DividendEvent], today: int, last: int) -> list[tu
 
 
 def dividends_of(payouts: Objects) -> Dividends | None:
-    """The dividends of contracts as columns, one for each contract; None where no contract has any."""
-    most = max((len(own) for own in payouts), default=0)
+    """The dividends of contracts as columns, one for each contract; None where no contract has any.
+
+    Args:
+        payouts: A tuple of `Payout` for each contract; None for what is no contract.
+    """
+    most = max((len(own) for own in payouts if own is not None), default=0)
     if not most:
         return None
     when, amount = np.zeros((2, most, len(payouts)))
     for column, own in enumerate(payouts):
-        for row, payout in enumerate(own):
+        for row, payout in enumerate(own or ()):
             when[row, column], amount[row, column] = payout.years, payout.amount
     return Dividends(when, amount)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
 from quotewell.symbols import parse_option
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Table, cell, inset
+from quotewell.views.render.text import Text
 from quotewell.views.words import count, day, number
 
 __all__ = ["positions_screen"]
@@ -88,7 +87,7 @@ def _table(shown: Sequence[ValuedRow] | Sequence[Group], currency: str, room: in
     table = Table(columns, cells).fitted(room - (2 + min(longest, _SHORTEST_NOTE) if longest else 0))
     left = room - table.width - 2
     for note in notes:
-        note.truncate(max(left, 0), overflow="ellipsis")
+        note.truncate(max(left, 0))
     return table.with_column(Column("Notes" if longest else "", left=True), notes).lines()
 
 
@@ -109,7 +108,7 @@ def _symbol(row: ValuedRow) -> Text:
         strike = number(option.strike, 3).rstrip("0").rstrip(".")
         symbol = f"{option.root} {day(option.expiry)} {strike} {option.right}"
     text = cell(symbol, "bold" if row.kind == "stock" else "")
-    text.truncate(_SYMBOL_WIDTH, overflow="ellipsis")
+    text.truncate(_SYMBOL_WIDTH)
     return text
 
 
