@@ -128,7 +128,8 @@ folder. Peers get their fastest form:
 - **Commands**: the installed script, from start to exit, files in the page cache.
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
-  values at other spots. Its `impliedVolatility` uses finite differences for American contracts.
+  values at other spots. Its `impliedVolatility` uses finite differences for American contracts. A what-if is all
+  of it, boundaries and both lines, in processor time; the re-quote sets the spot of an option that has been built.
 
 ## Beside yfinance
 
