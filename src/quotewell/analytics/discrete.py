@@ -98,7 +98,8 @@ class Discrete:
             volatility[rows], figures[:, rows] = found.volatility, found.figures
             known = np.flatnonzero(~np.isnan(found.volatility))
             slopes[0, rows] = found.vega
-            slopes[1, rows[known]] = block.take(known).rho(found.volatility[known])
+            if known.size:
+                slopes[1, rows[known]] = block.take(known).rho(found.volatility[known])
         return volatility, self._greeks(contracts, volatility, figures, *slopes)
 
     def _implied(self, contracts: Contracts, price: Floats) -> Iterator[tuple[Integers, Block, Implied]]:
