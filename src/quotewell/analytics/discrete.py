@@ -115,7 +115,7 @@ class Discrete:
     ) -> Greeks:
         sign, spot, _, years, rate, dividend_yield = contracts
         price, delta, gamma = figures
-        # Values are convex in spot and rise with volatility: what a grid says else is its error beside a kink.
+        # Values are convex in spot and rise with volatility; what a grid says else is its error at a kink.
         most = np.exp(np.maximum(-dividend_yield * years, 0.0))
         delta = sign * np.clip(sign * delta, 0.0, most)
         gamma, vega = np.maximum(gamma, 0.0), np.maximum(vega, 0.0)
