@@ -197,3 +197,10 @@ def test_prices_that_no_volatility_gives_have_the_statuses_of_any_option() -> No
     assert status(121.0) == Status.ABOVE_BOUND
     assert status(lower + 0.5) == Status.OK
     assert status(lower) == Status.ESTIMATED
+
+
+def test_a_block_in_which_nothing_is_solved() -> None:
+    events = Dividends(np.array([0.2]), np.array([1.5]))
+    solved = solve(True, True, 100.0, 120.0, 0.5, 99.9999999, 0.03, 0.0, half_spread=0.01, dividends=events)
+    assert np.isnan(solved.volatility)
+    assert Status(int(solved.status)) in (Status.ABOVE_BOUND, Status.NO_VOLATILITY, Status.ESTIMATED)

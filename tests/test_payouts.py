@@ -215,3 +215,16 @@ def test_columns_of_payouts() -> None:
     assert dividends is not None
     assert dividends.amount.tolist() == [[0.0, 2.0, 2.0], [0.0, 0.0, 2.0]]
     assert dividends_of(payouts[:1]) is None
+
+
+@pytest.mark.parametrize(("amount", "flagged"), [(1.0, True), (0.05, False)])
+def test_a_projected_dividend_above_the_time_value_may_lead_to_assignment(
+    amount: float, flagged: bool
+) -> None:
+    symbol = "AMZN250620C00180000"
+    events = tuple(event(day, amount) for day in ("2024-08-12", "2024-11-11", "2025-02-10"))
+    source = FakeSource({"AMZN": 193.1, symbol: 13.6}, now=AT, rates={"^IRX": 0.04})
+    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.02, events=events))
+    for basis in (Basis(), Basis(dividend_yields={"AMZN": 0.02})):
+        columns = valued([option(symbol, -1.0)], source, basis)
+        assert ("assignment" in flags(columns)) is flagged

@@ -13,7 +13,7 @@ import numpy as np
 from quotewell.analytics import exercise
 from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.contracts import Contracts, Greeks
-from quotewell.analytics.discrete_implied import Implied, guess, implied
+from quotewell.analytics.discrete_implied import SMALLEST_TOTAL_VOLATILITY, Implied, guess, implied
 from quotewell.analytics.dividends import Dividends, riskless, upper_bound
 from quotewell.analytics.spot_model import FINE, Block
 
@@ -21,7 +21,6 @@ _STEPS_A_UNIT = 320.0  # of interest or yield until expiry: 10 % a year over two
 _DEEPEST = 4.0  # strike / spot up to which it holds
 _LEAST_STEPS = 8
 _BLOCK = 226  # contracts at a time: what their grids take fits the processor's second cache
-_SMALLEST_TOTAL_VOLATILITY = 1e-4
 
 
 class Discrete:
@@ -60,7 +59,7 @@ class Discrete:
     def value(self, contracts: Contracts, volatility: Floats) -> Floats:
         """Price per share; zero volatility and zero spot give their limits."""
         out = riskless(contracts, self._american, self._dividends).value
-        moves = (volatility * contracts.root_years > _SMALLEST_TOTAL_VOLATILITY) & (contracts.spot > 0.0)
+        moves = (volatility * contracts.root_years > SMALLEST_TOTAL_VOLATILITY) & (contracts.spot > 0.0)
         some = np.flatnonzero(moves)
         for rows, block in self.take(some)._blocks(contracts.take(some)):  # noqa: SLF001 - of the same class
             out[some[rows]] = block.value(volatility[some[rows]], FINE)
@@ -98,7 +97,8 @@ class Discrete:
             volatility[rows], figures[:, rows] = found.volatility, found.figures
             known = np.flatnonzero(~np.isnan(found.volatility))
             slopes[0, rows] = found.vega
-            slopes[1, rows[known]] = block.take(known).rho(found.volatility[known])
+            if known.size:
+                slopes[1, rows[known]] = block.take(known).rho(found.volatility[known])
         return volatility, self._greeks(contracts, volatility, figures, *slopes)
 
     def _implied(self, contracts: Contracts, price: Floats) -> Iterator[tuple[Integers, Block, Implied]]:
@@ -113,8 +113,12 @@ class Discrete:
     def _greeks(
         self, contracts: Contracts, volatility: Floats, figures: Floats, vega: Floats, rho: Floats
     ) -> Greeks:
-        _, spot, _, _, rate, dividend_yield = contracts
+        sign, spot, _, years, rate, dividend_yield = contracts
         price, delta, gamma = figures
+        # Values are convex in spot and rise with volatility; what a grid says else is its error at a kink.
+        most = np.exp(np.maximum(-dividend_yield * years, 0.0))
+        delta = sign * np.clip(sign * delta, 0.0, most)
+        gamma, vega = np.maximum(gamma, 0.0), np.maximum(vega, 0.0)
         theta = rate * price - (rate - dividend_yield) * spot * delta
         theta -= 0.5 * np.square(volatility * spot) * gamma
         exercised = self._american & (price <= contracts.intrinsic)

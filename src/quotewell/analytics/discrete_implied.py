@@ -19,6 +19,9 @@ from quotewell.analytics.european import MAX_TOTAL_VOLATILITY
 from quotewell.analytics.root import bracketed_root, secants
 from quotewell.analytics.spot_model import FINE, SLOPES, VOLATILITY_BUMP, Block
 
+SMALLEST_TOTAL_VOLATILITY = 1e-4
+"""Volatility·√T below which an option is worth what it is without."""
+
 _PRICE_TOLERANCE = 5e-8  # of strike
 _FAR = 2.0 * VOLATILITY_BUMP  # of the volatility: how far from the root a slope says nothing of it
 _FIRST_GUESS = 0.3  # where the European price without the dividends' value says nothing
@@ -123,15 +126,16 @@ def _bracket(block: Block, rows: Integers, price: Floats, lower: Floats, out: Im
     vega = european.greeks(block.contracts, ceiling).vega
     some = np.flatnonzero(excess > 0.0)
     found = np.full_like(price, np.nan)
-    found[some] = bracketed_root(
-        lambda part, volatility: fine(some[part], volatility),
-        price[some],
-        tolerance[some],
-        ceiling[some],
-        (excess[some], (lower - price)[some]),
-        vega[some],
-    )
-    out.volatility[rows] = found
+    if some.size:
+        found[some] = bracketed_root(
+            lambda part, volatility: fine(some[part], volatility),
+            price[some],
+            tolerance[some],
+            ceiling[some],
+            (excess[some], (lower - price)[some]),
+            vega[some],
+        )
+    found[found * block.contracts.root_years <= SMALLEST_TOTAL_VOLATILITY] = np.nan
     out.figures[:, rows] = block.figures(np.where(np.isnan(found), ceiling, found), FINE)
-    missed = ~(np.abs(out.figures[0, rows] - price) <= 2.0 * tolerance)  # where the values leap
-    out.volatility[rows[missed]] = np.nan
+    missed = np.abs(out.figures[0, rows] - price) > 2.0 * tolerance  # where the values leap
+    out.volatility[rows] = np.where(missed, np.nan, found)

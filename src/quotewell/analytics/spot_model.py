@@ -158,7 +158,7 @@ class _Solution:
         delta, gamma = by_log / spot, (bend / np.square(cell) - by_log) / np.square(spot)
         if self._is_call:
             held, delta = held + self._slope * spot - self._constant, delta + self._slope
-        return np.stack([held, delta, gamma])
+        return np.stack([np.maximum(held, 0.0), delta, gamma])
 
     def _solve(self) -> None:
         """Leave the values as of now."""

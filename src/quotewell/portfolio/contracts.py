@@ -143,7 +143,7 @@ def price_contracts(contracts: Sequence[Option], snapshot: Snapshot, basis: Basi
     intrinsic = np.where(is_call, 1.0, -1.0) * (underlying - strike)
     gains = (flags & _EXERCISED) != 0
     # A call is exercised before a dividend that is worth more than the time value it ends.
-    gains |= is_call & american & (price - intrinsic < _largest(rows))
+    gains |= is_call & american & (price - intrinsic < column("dividend"))
     flags |= np.where(gains & (intrinsic > 0.0), int(Flag.ASSIGNMENT), 0)
     known = (flags & _NO_GREEKS) == 0
     greeks = [np.where(known, figure, NAN) for figure in solved[1:]]
@@ -191,14 +191,6 @@ class _Terms(NamedTuple):
         if self.dividends is None:
             return None
         return self.dividends._replace(when=self.dividends.when + (years - self.years))
-
-
-def _largest(rows: Sequence[ContractTerms]) -> Floats:
-    """The largest dividend that goes ex before expiry; 0 where there is none."""
-    return np.array(
-        [max((one.amount for one in row.payouts if one.years > 0.0), default=0.0) for row in rows],
-        dtype=np.float64,
-    )
 
 
 def _objects(items: Sequence[object]) -> Objects:

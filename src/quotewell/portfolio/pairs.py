@@ -53,6 +53,8 @@ class ContractTerms(msgspec.Struct):
     """Continuous, a fraction a year; 0 beside dividends at their ex-dates."""
     payouts: tuple[Payout, ...] = ()
     """What the underlying pays before expiry, for one unit of premium; empty where a yield stands for it."""
+    dividend: float = 0.0
+    """The largest one that goes ex before expiry, whatever stands for it."""
     is_moved: bool = False
     """Whether the underlying's best price is newer than the pair's."""
     is_repriced: bool = False
@@ -124,9 +126,12 @@ def _add_underlying(
 def _add_dividends(terms: ContractTerms, underlying: str, snapshot: Snapshot, basis: Basis) -> None:
     """Dividends at their ex-dates where any are known, unless the user gives a yield; else a yield."""
     own = basis.dividends.get(underlying)
-    if terms.deliverable is not None and (own is not None or underlying not in basis.dividend_yields):
+    if terms.deliverable is not None:
         shares = terms.deliverable.shares / terms.deliverable.multiplier
-        terms.payouts = payouts_before(terms.option, terms.currency, shares, snapshot, own)
+        found = payouts_before(terms.option, terms.currency, shares, snapshot, own)
+        terms.dividend = max((one.amount for one in found if one.years > 0.0), default=0.0)
+        if own is not None or underlying not in basis.dividend_yields:
+            terms.payouts = found
     if not terms.payouts:
         terms.dividend_yield, flag = dividend_yield_of(underlying, snapshot, basis)
         terms.flags |= flag
