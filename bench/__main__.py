@@ -18,6 +18,7 @@ from bench.cold import cold
 from bench.columns import columns
 from bench.commands import commands
 from bench.crossing import crossing
+from bench.dividends import dividends
 from bench.footprint import footprint
 from bench.hot import hot
 from bench.measure import Comparison, Row
@@ -25,6 +26,8 @@ from bench.options import options
 from bench.page import page, section_of, tables, with_section
 from bench.providers import providers
 from bench.scale import HEADING, costs, scale, section
+from bench.serving import serving
+from bench.shared import shared
 from bench.stale import stale
 from bench.writing import writing
 
@@ -36,11 +39,14 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "writing": writing,
     "stale": stale,
     "crossing": crossing,
+    "shared": shared,
     "footprint": footprint,
     "books": books,
     "commands": commands,
     "options": options,
     "columns": columns,
+    "dividends": dividends,
+    "serving": serving,
     "providers": providers,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -14,7 +14,16 @@ from quotewell.records import Profile, Quote, Record, Risk
 from quotewell.service import TickerService
 from quotewell.wiring import open as open_service
 
-__all__ = ["FACETS", "made_quotes", "offline_service", "store", "store_quotes", "store_tickers", "symbols"]
+__all__ = [
+    "FACETS",
+    "made_quotes",
+    "made_tickers",
+    "offline_service",
+    "store",
+    "store_quotes",
+    "store_tickers",
+    "symbols",
+]
 
 FACETS = ("quote", "profile", "risk")
 
@@ -42,12 +51,19 @@ def store_quotes(folder: Path, names: Sequence[str], fetched_at: float) -> None:
 
 def store_tickers(folder: Path, names: Sequence[str]) -> None:
     """Put fresh records of `FACETS` for each of `names` into the cache of `folder`."""
-    chance, now = random.Random(0), time.time()
     for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        store(folder, "quote", made_quotes(batch, now, seed=start))
-        store(folder, "profile", [_profile(name, chance, now) for name in batch])
-        store(folder, "risk", [_risk(name, chance, now) for name in batch])
+        for facet, records in made_tickers(names[start : start + _BATCH]).items():
+            store(folder, facet, records)
+
+
+def made_tickers(names: Sequence[str]) -> Mapping[str, Sequence[Record]]:
+    """Fresh records of `FACETS` for each name, by facet."""
+    chance, now = random.Random(0), time.time()
+    return {
+        "quote": made_quotes(names, now),
+        "profile": [_profile(name, chance, now) for name in names],
+        "risk": [_risk(name, chance, now) for name in names],
+    }
 
 
 def offline_service(folder: Path) -> TickerService:

@@ -256,13 +256,15 @@ def _distinct(underlyings: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.gene
     """The distinct underlyings, sorted, and which of them each leg has; small codes need no sort."""
     import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
 
+    from quotewell.analytics.arrays import distinct  # noqa: PLC0415 - likewise
+
     codes = underlyings
     small = (
         np.issubdtype(codes.dtype, np.integer) and codes.size and 0 <= codes.min() <= codes.max() < codes.size
     )
     if not small:
-        names, group = np.unique(underlyings, return_inverse=True)
-        return names, group
+        first, group = distinct(underlyings)
+        return underlyings[first], group
     present = np.bincount(codes) > 0
     return np.flatnonzero(present), (np.cumsum(present) - 1)[codes]
 

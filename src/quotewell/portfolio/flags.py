@@ -54,7 +54,11 @@ class Flag(IntFlag):
     OVERRIDE_BETA = 1 << 31
     OVERRIDE_DIVIDEND = 1 << 32
     OVERRIDE_DELIVERABLE = 1 << 33
-    ADJUSTED_BETA = 1 << 34
+    DISCRETE_DIVIDENDS = 1 << 34
+    """Valued with the underlying's dividends at their ex-dates, not with a yield."""
+    PROJECTED_DIVIDEND = 1 << 35
+    """One of them is not known, but the last regular one at its frequency."""
+    ADJUSTED_BETA = 1 << 36
     """Our regression, moved towards 1 by Blume's adjustment, as the user asked."""
 
 

@@ -32,6 +32,7 @@ _NOT_MISSING = (
         ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
     )
     | {"given_dividend", "given_beta", "adjusted_beta", "proxy_dividend", "reported", "assignment"}
+    | {"discrete_dividends", "projected_dividend"}
     | {f"override_{what}" for what in ("price", "beta", "dividend", "deliverable")}
 )
 """Flags of a row in which nothing is missing, stale or disputed."""
@@ -102,7 +103,9 @@ def run(options: Namespace) -> int:
         entry_of = {id(row): entry for row, entry in zip(valued, columns.entries, strict=True)}
         print_text(to_csv([entry_of[id(row)] for row in rows], rows))
     elif options.json:
-        print_json(_document(book, rows, groups, columns.snapshot.at, requests))
+        from quotewell.views.valued import positions_document  # noqa: PLC0415  imports numpy
+
+        print_json(positions_document(book, rows, groups, columns.snapshot.at, requests))
     else:
         _print(book, rows if groups is None else groups, columns.snapshot.at, as_page=options.html)
     if not valued:
@@ -111,35 +114,11 @@ def run(options: Namespace) -> int:
     return NOT_STRICT if options.strict and missing else FINE
 
 
-def _document(
-    book: Portfolio,
-    rows: Sequence[ValuedRow],
-    groups: Sequence[Group] | None,
-    valued_at: float | None,
-    requests: int,
-) -> dict[str, object]:
-    from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
-
-    return {
-        "schema": 1,
-        "file": book.file.path,
-        "broker": book.file.broker,
-        "as_of": instant(book.as_of),
-        "valuation_at": instant(valued_at),
-        "base_currency": book.basis.base_currency,
-        "benchmark": book.basis.benchmark,
-        "positions": rows,
-        "groups": groups,
-        "rejected": book.rejected,
-        "requests": requests,
-    }
-
-
 def _print(
     book: Portfolio, rows: Sequence[ValuedRow] | Sequence[Group], valued_at: float | None, *, as_page: bool
 ) -> None:
     from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
-    from quotewell.views.render.header import title  # noqa: PLC0415  imports rich
+    from quotewell.views.render.header import title  # noqa: PLC0415  only for the screen
     from quotewell.views.render.positions import positions_screen  # noqa: PLC0415
     from quotewell.views.render.positions_page import positions_page  # noqa: PLC0415
     from quotewell.views.render.terminal import WIDEST, screen_width, show  # noqa: PLC0415

@@ -72,16 +72,9 @@ def report_outcomes(report: PrefetchReport, *, as_json: bool) -> None:
     """Print a `PrefetchReport`: totals, then what is not as it should be."""
     by_symbol = report.by_symbol()
     if as_json:
-        print_json(
-            {
-                "schema": 1,
-                "requests": report.requests,
-                "waited": report.waited,
-                "seconds": report.seconds,
-                "counts": report.counts(),
-                "outcomes": by_symbol,
-            }
-        )
+        from quotewell.views.documents import prefetch_document  # noqa: PLC0415  only then
+
+        print_json(prefetch_document(report))
         return
     statuses = Counter(_status(outcomes.values()) for outcomes in by_symbol.values())
     parts = [f"{number(statuses[status])} {_WORDS[status]}" for status in _WORDS if statuses[status]]
