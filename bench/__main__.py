@@ -44,9 +44,9 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "books": books,
     "commands": commands,
     "options": options,
-    "columns": columns,
     "dividends": dividends,
     "serving": serving,
+    "columns": columns,
     "providers": providers,
 }
 

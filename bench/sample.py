@@ -52,15 +52,15 @@ def store_quotes(folder: Path, names: Sequence[str], fetched_at: float) -> None:
 def store_tickers(folder: Path, names: Sequence[str]) -> None:
     """Put fresh records of `FACETS` for each of `names` into the cache of `folder`."""
     for start in range(0, len(names), _BATCH):
-        for facet, records in made_tickers(names[start : start + _BATCH]).items():
+        for facet, records in made_tickers(names[start : start + _BATCH], seed=start).items():
             store(folder, facet, records)
 
 
-def made_tickers(names: Sequence[str]) -> Mapping[str, Sequence[Record]]:
-    """Fresh records of `FACETS` for each name, by facet."""
-    chance, now = random.Random(0), time.time()
+def made_tickers(names: Sequence[str], *, seed: int = 0) -> Mapping[str, Sequence[Record]]:
+    """Fresh records of `FACETS` for each name, by facet; another seed makes others."""
+    chance, now = random.Random(seed), time.time()
     return {
-        "quote": made_quotes(names, now),
+        "quote": made_quotes(names, now, seed=seed),
         "profile": [_profile(name, chance, now) for name in names],
         "risk": [_risk(name, chance, now) for name in names],
     }

@@ -256,7 +256,7 @@ def _distinct(underlyings: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.gene
     """The distinct underlyings, sorted, and which of them each leg has; small codes need no sort."""
     import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
 
-    from quotewell.analytics.arrays import distinct  # noqa: PLC0415 - likewise
+    from quotewell.analytics.arrays import distinct  # noqa: PLC0415 - imports it, too
 
     codes = underlyings
     small = (

@@ -46,6 +46,6 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, float] = {}
     betas: Mapping[str, float] = {}
     dividend_yields: Mapping[str, float] = {}
-    blume: bool = False
     dividends: Mapping[str, tuple[DividendEvent, ...]] = {}
+    blume: bool = False
     cash_like: frozenset[str] = frozenset()

@@ -284,16 +284,23 @@ class Portfolio:
         value = known_sum(columns.value)
         return what_if(columns, list(market), value, shocks=shocks, days=days, volatility=volatility)
 
-    def summary(self, *, moves: Sequence[float] | None = None, requests: int | None = None) -> Summary:
+    def summary(
+        self,
+        *,
+        moves: Sequence[float] | None = None,
+        requests: int | None = None,
+        columns: Columns | None = None,
+    ) -> Summary:
         """The whole report.
 
         Args:
+            columns: What `value` has said, where the report has to be of the same moment; else it is valued.
             moves: Market moves of the what-if, fractions; those of the report by default.
             requests: Requests that the report has cost; those of `prefetch` by default.
         """
         from quotewell.portfolio import exposures, report, summary, totals, what_if  # noqa: PLC0415  imports numpy
 
-        columns = self.value()
+        columns = self.value() if columns is None else columns
         value = totals.value_totals(columns)
         netted = exposures.netted(columns)
         by_leg = exposures.exposure_by_leg(columns, value.total)

@@ -8,7 +8,7 @@ from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json
 from quotewell.views.cli.prefetch import report_outcomes
-from quotewell.views.documents import Cleared, statistics_document
+from quotewell.views.documents import Cleared, Copied, statistics_document
 from quotewell.views.render.progress import watched
 from quotewell.views.words import number
 
@@ -91,7 +91,7 @@ def _migrate(options: Namespace) -> int:
         source.close()
         target.close()
     if options.json:
-        print_json({"schema": 1, "to": options.to, **msgspec.to_builtins(done)})
+        print_json(Copied(to=options.to, copied=done.copied, kept=done.kept))
         return FINE
     for table, copied in done.copied.items():
         kept = done.kept.get(table, 0)
