@@ -14,7 +14,7 @@ from quotewell.analytics.american import DEFAULT
 from quotewell.analytics.arrays import Floats, Integers
 from quotewell.analytics.contracts import Contracts
 from quotewell.calendars import close_of
-from quotewell.records import Dividend, Profile, Quote, Rate, Risk
+from quotewell.records import Dividend, DividendEvent, Profile, Quote, Rate, Risk
 from quotewell.symbols import occ
 
 __all__ = ["AT", "FULL", "BookSize", "MillionBook", "make_book", "store_market", "write_csv"]
@@ -132,14 +132,29 @@ def store_market(book: MillionBook, folder: Path) -> None:
         Risk(symbol=name, beta=1.0 + (row % 100 - 50) / 80, **measured)
         for row, name in enumerate(book.stocks)
     ])  # fmt: skip
-    yields = zip(book.stocks, book.dividend_yield.tolist(), strict=True)
-    store(
-        folder, "dividend", [Dividend(symbol=name, dividend_yield=value, **known) for name, value in yields]
-    )
+    paid = zip(book.stocks, book.dividend_yield.tolist(), book.spot.tolist(), _dated(book), strict=True)
+    store(folder, "dividend", [
+        Dividend(symbol=name, dividend_yield=part, events=_quarterly(part * spot / 4, dated), **known)
+        for name, part, spot, dated in paid
+    ])  # fmt: skip
     curve = {"^IRX": 0.25, "^FVX": 5.0, "^TNX": 10.0, "^TYX": 30.0}
     store(folder, "rate", [
         Rate(symbol=name, years=years, rate=_RATE, **known) for name, years in curve.items()
     ])  # fmt: skip
+
+
+def _dated(book: MillionBook) -> list[bool]:
+    """Of which stocks the dividends are known by their dates: of every tenth, if it pays any."""
+    pays = book.dividend_yield > 0.0
+    return ((np.arange(len(book.stocks)) % 10 == 0) & pays).tolist()
+
+
+def _quarterly(amount: float, dated: bool) -> tuple[DividendEvent, ...]:
+    """Paid every quarter for a year, the last time a month ago; the next ones are projected."""
+    if not dated:
+        return ()
+    days = [DAY - dt.timedelta(days=30 + 91 * quarter) for quarter in (3, 2, 1, 0)]
+    return tuple(DividendEvent(day.toordinal(), round(amount, 4), "USD", declared=True) for day in days)
 
 
 def _quotes(book: MillionBook) -> list[Quote]:

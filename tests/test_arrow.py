@@ -329,6 +329,25 @@ def _read(snapshot: Snapshot) -> dict[tuple[str, str], tuple[Any, ...]]:
     return {**told, **prices}
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_dividends_by_their_dates_travel_along(own: bool) -> None:
+    """Those of the market and the user's own."""
+    event = DividendEvent(dt.date(2025, 6, 2).toordinal(), 1.5, "USD", declared=True)
+    tickers = source()
+    basis = BASIS if not own else Basis(dividends={"AMZN": (event,)})
+    if not own:
+        tickers._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.004, events=(event,)))
+    file = ImportedFile(broker="plain", path="b", as_of=AT, positions=[option(), stock()])
+    book = Portfolio(file, tickers, basis=basis, at=AT)
+    table = exposures(book.to_arrow(), book.market_to_arrow())
+    columns = book.value()
+    np.testing.assert_array_equal(figures(table, "exposure"), columns.exposure)
+    told = [flags.split() for flags in table["flags"].to_pylist()]
+    assert ["discrete_dividends" in flags for flags in told] == [True, False]
+    plain = exposures(book.to_arrow(), book_of([option(), stock()]).market_to_arrow())
+    assert plain["exposure"][0].as_py() != table["exposure"][0].as_py()
+
+
 def test_each_part_of_a_book_is_valued_as_in_the_whole() -> None:
     book = book_of([stock(price=190.0), option(), option(PUT), stock("UNHEARD"), stock(quantity=3.0)])
     whole = exposures(book.to_arrow(), book.market_to_arrow())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-from quotewell.analytics.beta import blume
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.marks import Mark, last_mark
@@ -84,6 +83,8 @@ def beta_of(symbol: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]
     if risk is not None and risk.beta is not None:
         flag = Flag.STALE_BETA if is_stale(snapshot.risks[symbol]) else Flag(0)
         if is_adjusted(risk, basis):
+            from quotewell.analytics.beta import blume  # noqa: PLC0415  no other report regresses
+
             return blume(risk.beta), flag | Flag.ADJUSTED_BETA
         return risk.beta, flag
     if basis.beta is not None:

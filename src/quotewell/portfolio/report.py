@@ -79,7 +79,7 @@ def beta_state(columns: Columns, basis: Basis) -> BetaState:
     """Where the betas of the underlyings come from."""
     moving = columns.has_exposure & ~columns.is_kind(UNKNOWN) & ~columns.has(Flag.EXPIRED)
     group = columns.underlying[moving]
-    codes = np.unique(group)
+    codes = np.flatnonzero(np.bincount(group))
     firsts = _first_rows(group, len(columns.underlyings))[codes]
     beta = columns.beta[moving][firsts]
     adjusted = np.abs(np.nan_to_num(columns.beta_adjusted[moving]))
