@@ -126,7 +126,7 @@ folder. Peers get their fastest form:
   the same bytes. The position that stores figures is the same struct with a price, a beta, a market value, an
   exposure and a beta-adjusted exposure of its own, as programs have that keep market data in positions.
 - **Commands**: the installed script, from start to exit, files in the page cache.
-- **Serving**: one uvicorn worker each; sixteen connections, from a third process, on which one question follows
+- **Serving**: one uvicorn worker each; sixteen connections of a third process, on which one question follows
   the other; requests a second of each round. Ours checks the host, counts the request and has an ETag.
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
