@@ -12,6 +12,7 @@ from bench.books import books
 from bench.cold import cold
 from bench.commands import commands
 from bench.crossing import crossing
+from bench.dividends import dividends
 from bench.footprint import footprint
 from bench.hot import hot
 from bench.measure import Comparison, Row
@@ -34,6 +35,7 @@ _BENCHES: Mapping[str, Callable[[Path], Iterator[Row | Comparison]]] = {
     "commands": commands,
     "options": options,
     "serving": serving,
+    "dividends": dividends,
     "providers": providers,
 }
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import QuantLib as ql  # noqa: N813 - the alias of its own documentation
 
-from bench.measure import Row, quotients, times
+from bench.measure import Row, cpu_seconds, quotients, times
 from quotewell.analytics import european
 from quotewell.analytics.american import DEFAULT
 from quotewell.analytics.arrays import Floats
 from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.options import solve
+from quotewell.analytics.whatif import Legs, OptionLegs, pnl
 
 __all__ = ["options"]
 
@@ -24,6 +25,8 @@ _FINITE_DIFFERENCES = 20
 _EUROPEAN = 1_000_000
 _ROUNDS = 7
 _SPOT_STEP = 1e-3
+_MOVED = 4_000
+_MOVES = np.linspace(-0.2, 0.2, 41)
 
 
 class Book(NamedTuple):
@@ -42,6 +45,7 @@ def options(_folder: Path) -> Iterator[Row]:
     book = _book(_OURS)
     yield from _american(book)
     yield from _implied(book)
+    yield _what_if(book.take(_MOVED))
     yield _european(_book(_EUROPEAN))
 
 
@@ -93,6 +97,52 @@ def _implied(book: Book) -> Iterator[Row]:
         against=against,
         values=quotients(quick, each),
     )
+
+
+def _what_if(book: Book) -> Row:
+    """The whole what-if, both lines, against the value at another spot of an option that is already built."""
+    legs = _legs(book)
+    some = book.take(_THEIRS)
+    built = [_with_engine(quoted) for quoted in _each(*some)]
+
+    def requotes() -> None:
+        for quoted, spot in zip(built, some.contracts.spot.tolist(), strict=True):
+            for move in _MOVES.tolist():
+                quoted.spot.setValue(spot * (1.0 + move))
+                quoted.option.NPV()
+
+    ours, theirs = times(_ROUNDS, lambda: pnl(_MOVES, legs), requotes, clock=cpu_seconds)
+    each, other = _per_contract(ours, _MOVED * _MOVES.size), _per_contract(theirs, _THEIRS * _MOVES.size)
+    return Row(
+        measure="spot re-quote of a built option, `QdFpAmericanEngine`, fast scheme",
+        against="what-if of 41 moves with its scenario line, an option and move",
+        values=quotients(other, each),
+        at_least=8.0,
+        note=f"{min(other) * 1e6:.1f} µs against {min(each) * 1e6:.2f} µs at best",
+    )
+
+
+def _legs(book: Book) -> Legs:
+    """One contract of each, by the beta of its underlying's own move."""
+    sign, spot, strike, years, rate, dividend_yield = book.contracts
+    one, every = np.ones_like(spot), np.ones(spot.size, dtype=np.bool_)
+    terms = OptionLegs(
+        is_option=every,
+        is_call=sign > 0.0,
+        american=every,
+        strike=strike,
+        years=years,
+        volatility=book.volatility,
+        rate=rate,
+        dividend_yield=dividend_yield,
+        multiplier=100.0 * one,
+        shares=100.0 * one,
+        cash=0.0 * one,
+        exercise=~every,
+        ex_dates=np.zeros((0, one.size)),
+        amounts=np.zeros((0, one.size)),
+    )
+    return Legs(quantity=one, spot=spot, beta=one, fx=one, exposure=spot, options=terms)
 
 
 def _european(book: Book) -> Row:
@@ -160,13 +210,17 @@ def _each(contracts: Contracts, volatility: Floats) -> Iterator[_Quoted]:
         yield _quoted(tuple(terms), deviation, today)
 
 
+def _with_engine(quoted: _Quoted) -> _Quoted:
+    scheme = ql.QdFpAmericanEngine.fastScheme()
+    quoted.option.setPricingEngine(ql.QdFpAmericanEngine(quoted.process, scheme))
+    return quoted
+
+
 def _with_requotes(book: Book) -> None:
     """The value at three spots, from which come delta and gamma."""
     for quoted in _each(*book):
-        scheme = ql.QdFpAmericanEngine.fastScheme()
-        quoted.option.setPricingEngine(ql.QdFpAmericanEngine(quoted.process, scheme))
+        _with_engine(quoted).option.NPV()
         spot = quoted.spot.value()
-        quoted.option.NPV()
         for factor in (1.0 + _SPOT_STEP, 1.0 - _SPOT_STEP):
             quoted.spot.setValue(spot * factor)
             quoted.option.NPV()
@@ -185,8 +239,7 @@ def _implied_by_brent(contracts: Contracts, prices: Floats) -> None:
     guess = np.full(contracts.spot.size, 0.3)
     solver = ql.Brent()
     for quoted, price in zip(_each(contracts, guess), prices.tolist(), strict=False):
-        scheme = ql.QdFpAmericanEngine.fastScheme()
-        quoted.option.setPricingEngine(ql.QdFpAmericanEngine(quoted.process, scheme))
+        _with_engine(quoted)
 
         def excess(volatility: float, quoted: _Quoted = quoted, price: float = price) -> float:
             quoted.volatility.setValue(volatility)

@@ -79,7 +79,10 @@ def moves(**fields: Any) -> tuple[WhatIfPoint, ...]:
                 "share_of_value": market / 2,
                 "complete": True,
                 "missing": (),
+                "delta_pnl": market * 900_000,
                 "scenario_pnl": market * 1_000_000,
+                "scenario_complete": True,
+                "scenario_missing": (),
                 **fields,
             }
         )

@@ -10,9 +10,10 @@ import pytest
 from command_line import CommandLine
 from quotewell.calendars import close_of
 from quotewell.records import Dividend, DividendEvent, Freshness, Reading, Record
+from quotewell.symbols import parse_option
 from quotewell.testing import FakeProvider, ManualClock
 from quotewell.views.cli import explain
-from quotewell.views.explanation import values_of
+from quotewell.views.explanation import payouts_of, values_of
 
 AT = close_of(dt.date(2025, 5, 8))
 
@@ -191,3 +192,25 @@ def test_days_inside_a_record_are_dates() -> None:
     assert values_of(dividend)["events"] == [
         {"ex_date": "2025-05-09", "amount": 0.26, "currency": "USD", "declared": True}
     ]
+
+
+def test_explain_shows_the_ex_dates_that_options_are_valued_with() -> None:
+    days = (dt.date(2025, 2, 10), dt.date(2025, 5, 12))
+    events = tuple(DividendEvent(day.toordinal(), 0.26, "USD", declared=True) for day in days)
+    dividend: Reading[Record] = Reading(
+        "AAPL", Dividend(symbol="AAPL", events=events), Freshness.FRESH, "memory"
+    )
+    option = parse_option("AAPL250919C00200000")
+    payouts = payouts_of("AAPL250919C00200000", {("AAPL", "dividend"): dividend}, AT)
+    assert [(one.ex_date.isoformat(), one.projected) for one in payouts] == [
+        ("2025-05-12", False),
+        ("2025-08-12", True),
+    ]
+    text = explain._schedule("AAPL", option, payouts)
+    assert "ex-dates of AAPL until expiry" in text
+    assert "  2025-08-12  0.2600  projected" in text
+    a_year = payouts_of("AAPL", {("AAPL", "dividend"): dividend}, AT)
+    assert [one.ex_date.isoformat() for one in a_year][-1] == "2026-02-12"
+    silent: Reading[Record] = Reading("AAPL", Dividend(symbol="AAPL"), Freshness.FRESH, "memory")
+    assert payouts_of("AAPL", {("AAPL", "dividend"): silent}, AT) == []
+    assert explain._schedule("AAPL", option, []) == ""

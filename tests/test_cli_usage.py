@@ -151,6 +151,7 @@ def test_the_command_line_waits_longer_for_stale_values_than_a_program(cli: Comm
 
 def test_the_entry_point_exits_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["quotewell", "nonsense"])
+    monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as stopped:
         entry.run()
     assert stopped.value.code == 2

@@ -13,10 +13,12 @@ from command_line import CommandLine
 from quotewell.cache.stats import DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.payout import Payout
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
+from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
 from quotewell.prefetch import Outcome, PlannedRequests
 from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check
@@ -32,8 +34,11 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     **{name: getattr(summary, name) for name in summary.__all__ if name != "SCHEMA"},
     "Problem": Problem,
     "ValuedRow": ValuedRow,
+    "Payout": Payout,
     "RejectedRow": RejectedRow,
     "Group": Group,
+    "WhatIfReport": WhatIfReport,
+    "UnderlyingGain": UnderlyingGain,
     "Reconciliation": Reconciliation,
     "AccountTotals": AccountTotals,
     "RowDifference": RowDifference,
@@ -88,6 +93,7 @@ def test_every_link_leads_to_a_section() -> None:
     [
         ("Summary", ["demo"]),
         ("Positions", ["positions", "BOOK"]),
+        ("WhatIfReport", ["what-if", "BOOK"]),
         ("Reconciliation", ["reconcile", "BOOK"]),
         ("Imported", ["import", "BOOK"]),
         ("Row", ["quote", "AAPL"]),

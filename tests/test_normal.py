@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from quotewell.analytics.normal import cdf, erfcx, pdf
+from quotewell.analytics.normal import absolute_cdf, cdf, erfcx, pdf
 
 GRID = np.concatenate([np.linspace(-37.5, 9.0, 4001), np.linspace(-1.0, 1.0, 801), [-0.46875 * 2**0.5, 4.0]])
 
@@ -37,3 +37,12 @@ def test_erfcx_has_its_limits_where_erfc_is_zero_or_its_scale_infinite() -> None
 def test_density_is_the_slope_of_the_distribution() -> None:
     x, h = np.linspace(-4.0, 4.0, 41), 1e-5
     np.testing.assert_allclose((cdf(x + h) - cdf(x - h)) / (2 * h), pdf(x), atol=1e-10)
+
+
+def test_in_single_precision_the_distribution_is_within_its_rounding() -> None:
+    x = np.linspace(-15.0, 15.0, 60_001).astype(np.float32)
+    found = absolute_cdf(x)
+    assert found.dtype == np.float32
+    assert np.abs(found - cdf(x.astype(np.float64))).max() <= 2e-7
+    assert np.abs(absolute_cdf(x.astype(np.float64)) - cdf(x.astype(np.float64))).max() <= 3e-16
+    assert pdf(x).dtype == np.float32

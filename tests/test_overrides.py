@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from quotewell import Portfolio, UsageError
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.importers import read_positions
 from quotewell.portfolio.overrides import Overrides, load_overrides, parse_overrides
+from quotewell.records import DividendEvent
 from quotewell.testing.source import FakeSource
 from valued_books import AT, CALL, flags, one, option, quote, stock, valued
 
@@ -25,6 +27,12 @@ def test_the_example_of_the_docs_is_read() -> None:
         prices={"021ESC017": 1.25},
         betas={"ARKK": 1.7},
         dividend_yields={"AMZN": 0.0},
+        dividends={
+            "AAPL": (
+                DividendEvent(dt.date(2026, 2, 9).toordinal(), 0.26, None, declared=True),
+                DividendEvent(dt.date(2026, 5, 11).toordinal(), 0.27, None, declared=True),
+            )
+        },
         renames={"BRKB": "BRK-B"},
         deliverables={"SPY7": Deliverable(shares=10.0, multiplier=10.0)},
         cash_like=frozenset({"SGOV", "BIL"}),
@@ -43,6 +51,9 @@ def test_the_example_of_the_docs_is_read() -> None:
         ("[beta]\nAAPL = 'one'", "beta"),
         ("[beta]\nAAPL = inf", r"\[beta\] AAPL"),
         ("[dividend_yield]\nAAPL = 1.3", "dividend_yield"),
+        ("[dividends.AAPL]\nsoon = 1", r"\[dividends.AAPL\] soon is no day"),
+        ("[dividends.AAPL]\n2026-02-09 = inf", r"\[dividends.AAPL\] 2026-02-09: inf is no number"),
+        ("[dividends.AAPL]\n2026-02-09 = 0", "dividends"),
         ("[prices]\nAAPL = 1", "prices"),
         ("[deliverable.SPY7]\nmultiplier = 10", "shares"),
         ("[deliverable.SPY7]\nshares = 10\nmore = 1", "more"),

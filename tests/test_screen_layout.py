@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.text import Text
+from rich.text import Text as RichText
 
 from quotewell.views.render.amounts import Unit, coloured, unit_for
 from quotewell.views.render.layout import (
@@ -17,6 +17,8 @@ from quotewell.views.render.layout import (
     side_by_side,
     wrapped,
 )
+from quotewell.views.render.terminal import as_rich
+from quotewell.views.render.text import Text
 
 WORDS = st.text(alphabet="abc ×漢", min_size=1, max_size=12)
 
@@ -131,11 +133,67 @@ def test_the_largest_amount_is_never_wider_than_sixteen_characters(amount: float
     assert len(unit_for([amount], "USD").change(amount).plain) <= 16
 
 
+def style(text: Text) -> str:
+    ((_, found),) = text.pieces
+    return found
+
+
 def test_red_and_green_only_beside_a_sign() -> None:
     unit = Unit("USD")
-    assert unit.amount(-5.0).style == "red"
-    assert unit.amount(5.0).style == ""
-    assert unit.change(5.0).style == "green"
-    assert unit.change(0.2).style == ""
-    assert coloured("−1", "bold").style == "bold red"
-    assert coloured("n/a").style == ""
+    assert style(unit.amount(-5.0)) == "red"
+    assert style(unit.amount(5.0)) == ""
+    assert style(unit.change(5.0)) == "green"
+    assert style(unit.change(0.2)) == ""
+    assert style(coloured("−1", "bold")) == "bold red"
+    assert style(coloured("n/a")) == ""
+
+
+# ------------------------------------------------------------------------------------------------- texts
+
+
+def both(pieces: list[tuple[str, str]]) -> tuple[Text, RichText]:
+    return Text.assemble(*pieces), RichText.assemble(*pieces)
+
+
+PIECES = st.lists(
+    st.tuples(st.text(alphabet="ab  ×−é漢ﬁ\N{COMBINING ACUTE ACCENT}", max_size=6), st.just(""))
+)
+
+
+@given(PIECES, st.integers(0, 30))
+def test_a_text_is_measured_and_cut_as_rich_does_it(pieces: list[tuple[str, str]], size: int) -> None:
+    ours, theirs = both(pieces)
+    assert (ours.plain, ours.cell_len) == (theirs.plain, theirs.cell_len)
+    stripped, other = ours.copy(), theirs.copy()
+    stripped.rstrip()
+    other.rstrip()
+    assert stripped.plain == other.plain
+    ours.truncate(size)
+    assert ours.cell_len <= size
+    if "漢" not in theirs.plain and "\N{COMBINING ACUTE ACCENT}" not in theirs.plain and size:
+        theirs.truncate(size, overflow="ellipsis")
+        assert ours.plain == theirs.plain
+
+
+def test_styles_stay_with_their_pieces() -> None:
+    text = cell("name", "bold").append(" and").append_text(cell(" more", "red"))
+    assert text.pieces == (("name", "bold"), (" and", ""), (" more", "red"))
+    copied = text.copy()
+    copied.stylize("yellow")
+    assert copied.pieces == (("name", "bold yellow"), (" and", "yellow"), (" more", "red yellow"))
+    assert text.pieces[1] == (" and", "")
+    text.truncate(7)
+    assert list(text.pieces) == [("name", "bold"), (" a", ""), ("…", "")]
+    text.right_crop(2)
+    assert list(text.pieces) == [("name", "bold"), (" ", "")]
+    text.rstrip()
+    assert list(text.pieces) == [("name", "bold")]
+    text.right_crop(9)
+    assert (text.plain, text.cell_len) == ("", 0)
+
+
+def test_rich_gets_the_same_characters_and_styles() -> None:
+    lines = [cell("a", "bold").append("b", "red"), Text(), cell("漢")]
+    shown = as_rich(lines)
+    assert shown.plain == "ab\n\n漢"
+    assert [(span.start, span.end, span.style) for span in shown.spans] == [(0, 1, "bold"), (1, 2, "red")]

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import pytest
 from rich.pretty import pretty_repr
 
 from quotewell.errors import UsageError
-from quotewell.settings import Settings, load_settings
+from quotewell.settings import Settings, load_mapping, load_settings
 
 SECRET = "hunter2"
 
@@ -148,6 +150,7 @@ def test_a_named_config_file_must_exist_and_be_a_file(tmp_path: Path) -> None:
 
 def test_the_users_config_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
+    elsewhere(monkeypatch)
     monkeypatch.setattr("platformdirs.user_config_path", lambda name, **_: tmp_path / name)
     (tmp_path / "quotewell").mkdir()
     config(tmp_path / "quotewell", 'base_currency = "CHF"')
@@ -185,8 +188,31 @@ def test_the_cache_folder_is_the_users_unless_one_is_set(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert Settings(cache_dir=Path("~/q")).cache_folder == tmp_path / "q"
+    elsewhere(monkeypatch)
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: tmp_path / "caches" / name)
     assert Settings().cache_folder == tmp_path / "caches" / "quotewell"
+
+
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be on another system, where only platformdirs knows the folders."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another system has other folders")
+@pytest.mark.parametrize("named", [None, "", "relative", "/folders"])
+@pytest.mark.parametrize("home", [None, "", "relative", "/home/me"])
+def test_the_users_folders_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, home: str | None
+) -> None:
+    for variable, value in (("XDG_CACHE_HOME", named), ("XDG_CONFIG_HOME", named), ("HOME", home)):
+        monkeypatch.delenv(variable, raising=False)
+        if value is not None:
+            monkeypatch.setenv(variable, value)
+    assert Settings().cache_folder == platformdirs.user_cache_path("quotewell", appauthor=False)
+    expected = platformdirs.user_config_path("quotewell", appauthor=False) / "mappings"
+    with pytest.raises(UsageError) as caught:
+        load_mapping("none-such")
+    assert caught.value.hint == f"saved in {expected}: none"
 
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"

@@ -5,10 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from quotewell.analytics.options import value
+from quotewell.analytics import repricing
+from quotewell.analytics.arrays import Floats
+from quotewell.analytics.dividends import Dividends
+from quotewell.analytics.options import Status, solve, value
 from quotewell.analytics.whatif import Legs, OptionLegs, pnl
 
 NAN = float("nan")
@@ -39,16 +42,18 @@ FLAGS = {"is_option", "is_call", "american", "exercise"}
 
 def book(*rows: dict[str, float]) -> Legs:
     """Legs of one unit at 100 with beta 1 and no options, unless a row says otherwise."""
-    leg = {"quantity": 1.0, "spot": 100.0, "beta": 1.0, "fx": 1.0}
+    leg = {"quantity": 1.0, "spot": 100.0, "beta": 1.0, "fx": 1.0, "exposure": 100.0}
     columns = {name: np.array([row.get(name, default) for row in rows]) for name, default in leg.items()}
-    legs = Legs(columns["quantity"], columns["spot"], columns["beta"], columns["fx"])
+    legs = Legs._make([*columns.values(), None])
     if not any(row.get("is_option") for row in rows):
         return legs
     terms = {
         name: np.array([row.get(name, STOCK[name]) for row in rows], dtype=bool if name in FLAGS else float)
         for name in OPTION
     }
-    return legs._replace(options=OptionLegs(**terms))
+    events = ((row.get("ex_date", 1.0), row.get("dividend", 0.0)) for row in rows)
+    ex_dates, amounts = np.array(list(events)).T[:, np.newaxis]
+    return legs._replace(options=OptionLegs._make([*terms.values(), ex_dates, amounts]))
 
 
 def model(spot: float, volatility: float = 0.3, *, is_call: bool = False) -> float:
@@ -175,6 +180,176 @@ def test_no_intrinsic_is_taken_for_granted_where_volatility_rises_or_the_region_
     assert pnl([-0.1], book(put | {"rate": -0.01, "dividend_yield": -0.03})).points[0].pnl is None
 
 
+def test_a_shock_replaces_beta_times_the_move() -> None:
+    shocked = pnl(
+        [-0.1, 0.0, 0.1], book({}, {"beta": NAN}, OPTION | {"beta": 5.0}), shocks=np.array([NAN, -0.2, -0.05])
+    )
+    option = 100 * (model(95.0) - model(100.0))
+    for point, own in zip(shocked.points, (-10.0, 0.0, 10.0), strict=True):
+        assert point.pnl == pytest.approx(own - 20.0 + option)
+        assert point.complete
+    assert shocked.scenario[1] == shocked.points[1]
+    assert pnl([0.1], book({"quantity": 3.0}), shocks=np.array([-7.0])).points[0].pnl == -300.0
+
+
+def test_days_shorten_the_life_of_options() -> None:
+    found = pnl([0.0, 0.1], book(OPTION, {"quantity": 2.0}), days=73.0)
+    later = [float(value(False, True, spot, 100.0, 0.3, 0.3, 0.04, 0.01)) for spot in (100.0, 110.0)]
+    assert [point.pnl for point in found.points] == pytest.approx(
+        [100 * (later[0] - model(100.0)), 100 * (later[1] - model(100.0)) + 20.0]
+    )
+
+
+@pytest.mark.parametrize("is_call", [True, False])
+@pytest.mark.parametrize("american", [True, False])
+def test_what_expires_within_the_days_is_worth_its_intrinsic_value_at_the_moved_spot(
+    is_call: bool, american: bool
+) -> None:
+    option = OPTION | {"is_call": is_call, "american": american}
+    today = float(value(is_call, american, 100.0, 100.0, 0.5, 0.3, 0.04, 0.01))
+    expected = {True: [0.0, 0.0, 10.0], False: [10.0, 0.0, 0.0]}[is_call]
+    for days in (182.5, 182.6, 3650.0):
+        found = pnl([-0.1, 0.0, 0.1], book(option), days=days)
+        for points in (found.points, found.scenario):
+            assert [point.pnl for point in points] == pytest.approx(
+                [100 * (late - today) for late in expected]
+            )
+
+
+def test_days_do_not_bring_back_what_had_expired_or_give_a_volatility() -> None:
+    gone, unknown = OPTION | {"years": -0.1}, OPTION | {"volatility": NAN}
+    assert pnl([0.1], book(gone, unknown), days=1000.0).points[0].missing == (0, 1)
+    today = pnl([0.1], book(OPTION | {"years": -0.0001, "volatility": NAN, "is_call": True}), days=3.0)
+    assert today.points[0].pnl == pytest.approx(1000.0)
+
+
+DIVIDEND = OPTION | {"is_call": True, "ex_date": 0.1, "dividend": 3.0, "dividend_yield": 0.0}
+
+
+def with_dividend(spot: float, years: float = 0.5, ex_date: float = 0.1) -> float:
+    paid = Dividends(np.array([ex_date]), np.array([3.0]))
+    return float(value(True, True, spot, 100.0, years, 0.3, 0.04, 0.0, dividends=paid))
+
+
+def test_options_on_known_dividends_move_by_the_model_of_dividends() -> None:
+    found = pnl([-0.1, 0.0, 0.1], book(DIVIDEND))
+    gains = [100 * (with_dividend(spot) - with_dividend(100.0)) for spot in (90.0, 100.0, 110.0)]
+    assert [point.pnl for point in found.points] == pytest.approx(gains)
+    assert found.points[1].pnl == 0.0
+    assert found.points[2].pnl != pytest.approx(
+        100 * (model(110.0, is_call=True) - model(100.0, is_call=True))
+    )
+
+
+def test_days_bring_dividends_nearer_and_then_take_them_off_the_price() -> None:
+    before, after = (pnl([0.0], book(DIVIDEND, {}), days=days).points[0].pnl for days in (18.25, 73.0))
+    assert before == pytest.approx(100 * (with_dividend(100.0, 0.45, 0.05) - with_dividend(100.0)))
+    late = float(value(True, True, 97.0, 100.0, 0.3, 0.3, 0.04, 0.0))
+    assert after == pytest.approx(100 * (late - with_dividend(100.0)))  # the share's holder has lost nothing
+    (expired,) = pnl([0.1], book(DIVIDEND, {}), days=200.0).points
+    assert expired.pnl == pytest.approx(100 * (110.0 - 3.0 - 100.0 - with_dividend(100.0)) + 10.0)
+
+
+def test_contracts_that_differ_in_a_dividend_are_no_duplicates() -> None:
+    found = pnl([0.0], book(DIVIDEND, DIVIDEND | {"dividend": 5.0}), days=73.0)
+    assert found.by_leg[0, 1] != pytest.approx(found.by_leg[0, 0], rel=1e-3)
+
+
+def test_a_shift_adds_points_to_every_volatility_also_under_the_scenario() -> None:
+    found = pnl([-0.2, 0.0], book(OPTION), volatility=5.0)
+    today = model(100.0)
+    assert found.points[0].pnl == pytest.approx(100 * (model(80.0, 0.35) - today))
+    assert found.points[1].pnl == pytest.approx(100 * (model(100.0, 0.35) - today))
+    assert found.scenario[0].pnl == pytest.approx(100 * (model(80.0, 0.35 * 1.3) - today))
+
+
+def test_no_volatility_falls_below_zero() -> None:
+    found = pnl([0.0, -0.1], book(OPTION), volatility=-99.0)
+    assert found.points[0].pnl == pytest.approx(100 * (0.0 - model(100.0)))
+    assert found.points[1].pnl == pytest.approx(100 * (10.0 - model(100.0)))
+
+
+def test_what_is_to_be_exercised_stays_so_with_less_time_and_volatility_and_not_with_more() -> None:
+    put = EXERCISE | {"spot": 70.0}
+    assert pnl([-0.1, 0.1], book(put), days=30.0).points[0].pnl == pytest.approx(-1400.0)
+    assert pnl([-0.1], book(put), volatility=-1.0).points[0].pnl == pytest.approx(-1400.0)
+    assert pnl([-0.1], book(put), volatility=1.0).points[0].pnl is None
+    found = pnl([-0.1, 0.1], book(put), days=365.0, volatility=1.0)  # expired by then: intrinsic in any case
+    assert [point.pnl for point in (*found.points, *found.scenario)] == pytest.approx([-1400.0, 1400.0] * 2)
+
+
+def test_the_delta_only_line_is_straight_and_leaves_out_what_the_curve_does() -> None:
+    delta = (model(100.5) - model(99.5)) / 1.0
+    option = OPTION | {"exposure": 100 * 100 * delta}
+    unknown = OPTION | {"volatility": NAN, "exposure": 1e6}
+    found = pnl([-0.2, 0.0, 0.2], book({"beta": 0.5}, option, unknown))
+    assert [point.delta_pnl for point in found.points] == pytest.approx(
+        [x * (50.0 + option["exposure"]) for x in (-0.2, 0.0, 0.2)]
+    )
+    assert repr(found.points[1].delta_pnl) == "0.0"
+    for point in found.points[::2]:  # a long option lies above its tangent
+        assert point.pnl is not None
+        assert point.delta_pnl is not None
+        assert point.pnl > point.delta_pnl
+    assert pnl([0.1], book({"exposure": NAN})).points[0].delta_pnl is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    spot=st.floats(60, 160),
+    volatility=st.floats(0.1, 1.0),
+    years=st.floats(0.05, 2.0),
+    rate=st.floats(0.0, 0.08),
+    dividend_yield=st.floats(0.0, 0.06),
+    is_call=st.booleans(),
+)
+def test_small_moves_agree_with_delta_and_gamma(
+    spot: float, volatility: float, years: float, rate: float, dividend_yield: float, is_call: bool
+) -> None:
+    terms = {"years": years, "rate": rate, "dividend_yield": dividend_yield, "volatility": volatility}
+    price = value(is_call, True, spot, 100.0, years, volatility, rate, dividend_yield)
+    greeks = solve(is_call, True, spot, 100.0, years, price, rate, dividend_yield)
+    assume(greeks.status == Status.OK)
+    step = 0.02 * volatility * np.sqrt(years)
+    row = OPTION | terms | {"is_call": is_call, "spot": spot, "multiplier": 1.0, "shares": 1.0}
+    low, high = (point.pnl for point in pnl([-step, step], book(row)).points)
+    assert low is not None
+    assert high is not None
+    move = step * spot
+    assert (high - low) / (2 * move) == pytest.approx(float(greeks.delta), abs=2e-3)
+    curvature, expected = (high + low) / move**2, float(greeks.gamma)
+    near_boundary = abs(abs(float(greeks.delta)) - 1.0) < 0.02  # gamma jumps there
+    assert near_boundary or curvature == pytest.approx(expected, rel=0.02, abs=2e-4)
+
+
+def test_a_day_costs_theta() -> None:
+    greeks = solve(False, True, 100.0, 100.0, 0.5, model(100.0), 0.04, 0.01)
+    (point,) = pnl([0.0], book(OPTION, {}), days=1.0).points
+    assert point.pnl == pytest.approx(100 * float(greeks.theta) / 365, rel=0.02)
+
+
+def test_duplicates_of_a_contract_are_solved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    priced: list[int] = []
+    original = repricing.reprice
+
+    def counted(terms: repricing.Terms, *rest: Floats) -> Floats:
+        priced.append(terms.strike.size)
+        return original(terms, *rest)
+
+    monkeypatch.setattr(repricing, "reprice", counted)
+    other = OPTION | {"strike": 90.0}
+    found = pnl([-0.1, 0.1], book(OPTION, OPTION | {"quantity": -3.0}, {}, other, OPTION | {"fx": 0.5}))
+    assert priced == [2]
+    assert found.by_leg[:, 1] == pytest.approx(-3.0 * found.by_leg[:, 0])
+    assert found.by_leg[:, 4] == pytest.approx(0.5 * found.by_leg[:, 0])
+    assert found.by_leg[:, 3] == pytest.approx(pnl([-0.1, 0.1], book(other)).by_leg[:, 0], rel=1e-6)
+
+
+def test_a_shocked_leg_is_no_duplicate_of_one_that_is_not() -> None:
+    found = pnl([0.1], book(OPTION, OPTION), shocks=np.array([NAN, -0.1]))
+    assert found.by_leg[0, 0] < 0.0 < found.by_leg[0, 1]
+
+
 def test_the_order_of_moves_and_legs_is_kept() -> None:
     found = pnl([0.1, -0.1], book({"quantity": 1.0}, OPTION, {"quantity": 2.0}))
     assert [point.move for point in found.points] == [0.1, -0.1]
@@ -186,7 +361,7 @@ def test_the_order_of_moves_and_legs_is_kept() -> None:
 def test_a_book_of_stocks_loads_no_option_engine() -> None:
     code = (
         "import sys, numpy as np; from quotewell.analytics.whatif import Legs, pnl; "
-        "one = np.ones(1); assert pnl([0.1], Legs(one, one, one, one)).points[0].pnl; "
+        "one = np.ones(1); assert pnl([0.1], Legs(one, one, one, one, one)).points[0].pnl; "
         "sys.exit('quotewell.analytics.options' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -190,8 +190,11 @@ class Watch:
             if before.stored is not None and max_age is not None:
                 enough = enough and self.now - before.stored.at <= max_age
             if need in self.asked and not force:
-                assert not (before.quiet if grace else before.quiet_for_all), "it failed a moment ago"
-                its_own = need[0] in self._view.private  # newer than what is stored, and perhaps not fresh
+                # Of its own: newer than what is stored and perhaps not fresh; and what it has had is never
+                # unknown to it, for an hour, as it is to others, but fails, for a quarter of one at most.
+                its_own = need[0] in self._view.private
+                quiet = before.quiet if grace else before.quiet_for_all
+                assert its_own or not quiet, "it failed a moment ago"
                 assert its_own or not enough or before.freshness == Freshness.GRACE, "it was fresh"
             must = force or before.freshness < Freshness.FRESH or not enough
             certain = before.settled and not before.tried and need[0] not in self._view.private

@@ -143,7 +143,8 @@ def _total_volatility(x: Floats, beta: Floats) -> Floats:
             moved = s - np.where(convex, straight, (b - beta) / slope)
         inside = np.isfinite(moved) & (moved >= low) & (moved <= high)
         following = np.where(inside, moved, 0.5 * (low + high))
-        active = np.abs(following - s) > 1e-15 * s
+        # A Newton step that short leaves an error of its square; where it was cut short, none is known.
+        active = np.abs(following - s) > np.where(inside, 1e-9, 1e-15) * s
         out[rows] = following
         if not active.any():
             break

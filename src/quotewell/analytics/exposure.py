@@ -158,7 +158,11 @@ def by_underlying(
     """
     import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
 
-    names, group = np.unique(np.asarray(underlyings), return_inverse=True)
+    from quotewell.analytics.arrays import distinct  # noqa: PLC0415 - imports it, too
+
+    of = np.asarray(underlyings)
+    first, group = distinct(of)
+    names = of[first]
     columns = _columns(exposures, is_option, beta_adjusted, is_stock)
     netted = [_net(figures, rows, group, len(names)) for figures, rows in columns]
     sums = [_buckets(net.net, figures, rows) for net, (figures, rows) in zip(netted, columns, strict=True)]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from quotewell.analytics.arrays import Bools, Floats
 from quotewell.analytics.contracts import Contracts, Greeks
+from quotewell.analytics.discrete import Discrete
 
 Statuses: TypeAlias = npt.NDArray[np.int8]
 
@@ -49,7 +50,7 @@ class Status(IntEnum):
 
 
 class Engine(Protocol):
-    """What `quotewell.analytics.european` and `quotewell.analytics.american.American` both offer."""
+    """What `quotewell.analytics.european`, `american.American` and `discrete.Discrete` offer."""
 
     def value(self, contracts: Contracts, volatility: Floats) -> Floats:
         """Price per share."""
@@ -86,14 +87,36 @@ class Inversion:
 
     def take(self, rows: Bools) -> Inversion:
         """The same for some of the contracts."""
-        return Inversion(self._engine, self._contracts.take(rows))
+        return Inversion(self._engine_of(rows), self._contracts.take(rows))
+
+    def _engine_of(self, rows: Bools) -> Engine:
+        """Dividends belong to rows, while the other engines value any contracts."""
+        return self._engine.take(rows) if isinstance(self._engine, Discrete) else self._engine
 
     def volatility(self, price: Floats) -> Floats:
         """The volatility that reproduces each price; NaN at, beyond or within rounding of a bound."""
         out = np.full_like(price, np.nan)
         rows = (price > self._lower + self._tolerance) & (price < self._upper - self._tolerance)
         if rows.any():
-            out[rows] = self._engine.implied_volatility(self._contracts.take(rows), price[rows])
+            engine = self._engine_of(rows)
+            out[rows] = engine.implied_volatility(self._contracts.take(rows), price[rows])
+        return out
+
+    def figures(self, price: Floats) -> Floats:
+        """Volatility, delta, gamma, vega, theta and rho as rows; NaN where there is no volatility."""
+        out = np.full((6, price.size), np.nan)
+        if isinstance(self._engine, Discrete):
+            rows = (price > self._lower + self._tolerance) & (price < self._upper - self._tolerance)
+            if rows.any():
+                own = self._contracts.take(rows)
+                volatility, found = self._engine.take(rows).solve(own, price[rows])
+                known = ~np.isnan(volatility)
+                out[:, rows] = np.where(known, np.stack([volatility, *found[1:]]), np.nan)
+            return out
+        out[0] = self.volatility(price)
+        solved = ~np.isnan(out[0])
+        if solved.any():
+            out[1:, solved] = self.take(solved).greeks(out[0, solved])[1:]
         return out
 
     def greeks(self, volatility: Floats) -> Greeks:

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from quotewell.analytics.arrays import Floats
+from quotewell.analytics.arrays import Floats, Real
 
 _SQRT_HALF = math.sqrt(0.5)
 _INVERSE_SQRT_PI = 1.0 / math.sqrt(math.pi)
@@ -93,18 +93,31 @@ _MILLS = (
         4.40413735824752e02,
     ),
 )
+# For single precision: fitted to 0.5·erfcx(y/√2) on 0 ≤ y ≤ 12, within 4e-9 of it.
+_MILLS_SINGLE = (
+    (0.003902306874180999, 0.03918072870214857, 0.1789061727259785, 0.4324147888064757, 0.5000000019637721),
+    (
+        0.009781455247918383,
+        0.0982202101584249,
+        0.45804633784463716,
+        1.184463102462266,
+        1.6627144283094357,
+        1.0,
+    ),
+)
 _MILLS_LIMIT = 2.0
 _NOTHING_BEYOND = 56.0  # exp(-56²/2) is 0, and the formulas need finite numbers
+_NOTHING_BEYOND_SINGLE = 12.0  # likewise; a little farther numbers become subnormal, which is slow
 
 
-def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Floats) -> Floats:
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Real) -> Real:
     above, below = coefficients
     out = _polynomial(above, x)
     out /= _polynomial(below, x)
     return out
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
+def _polynomial(coefficients: tuple[float, ...], x: Real) -> Real:
     """Horner's rule, in place."""
     out = x * coefficients[0]
     for coefficient in coefficients[1:-1]:
@@ -162,33 +175,35 @@ def cdf(x: Floats) -> Floats:
     return _completed(tail, x)
 
 
-def absolute_cdf(x: Floats) -> Floats:
+def absolute_cdf(x: Real) -> Real:
     """Standard normal distribution function of an array, within 3e-16, at half the cost of `cdf`.
 
-    Far in the tail only that absolute error holds, not a relative one.
+    Far in the tail only that absolute error holds, not a relative one. In single precision it is within
+    2e-7, at a quarter of the cost.
     """
     magnitude = np.abs(x)
-    return _completed(_tail(np.minimum(magnitude, _NOTHING_BEYOND, out=magnitude)), x)
+    farthest = _NOTHING_BEYOND if x.dtype == np.float64 else _NOTHING_BEYOND_SINGLE
+    return _completed(_tail(np.minimum(magnitude, farthest, out=magnitude)), x)
 
 
-def _completed(tail: Floats, x: Floats) -> Floats:
+def _completed(tail: Real, x: Real) -> Real:
     """The distribution function at x from that at -abs(x)."""
-    out = (x > 0.0).astype(np.float64)
+    out = (x > 0.0).astype(x.dtype)
     out -= tail
     return np.abs(out, out=out)
 
 
-def _tail(y: Floats) -> Floats:
+def _tail(y: Real) -> Real:
     """The distribution function at -y, for y ≥ 0, with relative precision up to `_MILLS_LIMIT`."""
     out = np.square(y)
     out *= -0.5
     np.exp(out, out=out)
-    out *= _ratio(_MILLS, y)
+    out *= _ratio(_MILLS if y.dtype == np.float64 else _MILLS_SINGLE, y)
     return out
 
 
-def pdf(x: Floats) -> Floats:
-    """Standard normal density, for any shape."""
+def pdf(x: Real) -> Real:
+    """Standard normal density, for any shape, in the precision of `x`."""
     out = np.asarray(np.square(x))
     out *= -0.5
     np.exp(out, out=out)

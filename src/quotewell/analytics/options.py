@@ -1,9 +1,10 @@
 """Option values, implied volatilities and Greeks for whole portfolios, with a status for every contract.
 
 A volatility is solved only where one reproduces the price, and never assumed; the rules for the others
-are in `quotewell.analytics.implied`. The engines work on continuous rates and yields: European contracts
-by closed form, American ones by their exercise boundary, and American ones that can never gain by early
-exercise by the closed form too.
+are in `quotewell.analytics.implied`. Three engines share the work. On continuous rates and yields, European
+contracts have a closed form, as have American ones that can never gain by early exercise; the other American
+ones are valued by their exercise boundary. Contracts whose underlying pays known dividends before expiry are
+solved on a grid, whatever their style.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from quotewell.analytics import european as european_engine
 from quotewell.analytics.american import ENGINES, AccuracyName
 from quotewell.analytics.arrays import Bools, Floats, Integers, flatten
 from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.discrete import Discrete
+from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.exercise import is_european
 from quotewell.analytics.implied import Engine, Inversion, Status, Statuses
 
@@ -62,6 +65,7 @@ def value(
     rate: npt.ArrayLike,
     dividend_yield: npt.ArrayLike,
     *,
+    dividends: Dividends | None = None,
     accuracy: AccuracyName = "default",
 ) -> Floats:
     """Model price per share.
@@ -75,9 +79,12 @@ def value(
             needed; after that it is NaN.
         volatility: Fraction a year; 0 gives the value without risk.
         rate: Continuously compounded fraction a year.
-        dividend_yield: Continuous fraction a year.
-        accuracy: Of American values: "default" is within 1e-5 of spot for ordinary contracts and 5e-5 for
-            extreme ones, "high" within 1e-6 and 1e-5, at several times the cost.
+        dividend_yield: Continuous fraction a year, beside the dividends.
+        dividends: Known cash dividends per share, each array of shape (events, ...) with dimensions after
+            the first that broadcast with the other arguments, so that a grid of spots may share them.
+        accuracy: Of American values without dividends: "default" is within 1e-5 of spot for ordinary
+            contracts and 5e-5 for extreme ones, "high" within 1e-6 and 1e-5, at several times the cost.
+            With dividends values are within 1e-4.
 
     Returns:
         Prices of the broadcast shape; NaN where an input is NaN, infinite or out of its domain.
@@ -91,7 +98,8 @@ def value(
     over = placed & (contracts.years <= 0.0) & (contracts.years >= -_ONE_DAY)
     out[over] = np.maximum(contracts.intrinsic[over], 0.0)
     alive = placed & (contracts.years > 0.0) & (deviation >= 0.0) & _finite(*contracts, deviation)
-    for engine, rows in _by_engine(early, alive, accuracy):
+    paid = _laid_out(dividends, shape)
+    for engine, rows in _by_engine(contracts, early, paid, alive, accuracy):
         out[rows] = engine.value(contracts.take(rows), deviation[rows])
     return out.reshape(shape)
 
@@ -107,6 +115,7 @@ def solve(
     dividend_yield: npt.ArrayLike,
     *,
     half_spread: npt.ArrayLike | None = None,
+    dividends: Dividends | None = None,
     accuracy: AccuracyName = "default",
 ) -> Solved:
     """Implied volatility and Greeks from matched pairs of option price and underlying price.
@@ -122,6 +131,7 @@ def solve(
         rate: Continuously compounded fraction a year.
         dividend_yield: Continuous fraction a year.
         half_spread: Half of ask - bid, per share; `TICK` where NaN or None.
+        dividends: Known cash dividends, as in `value`.
         accuracy: Of American contracts, as in `value`.
 
     Returns:
@@ -143,7 +153,7 @@ def solve(
     figures[:, expired] = np.nan
 
     alive = placed & (contracts.years > 0.0) & (paid >= 0.0) & _finite(*contracts, paid)
-    for engine, rows in _by_engine(early, alive, accuracy):
+    for engine, rows in _by_engine(contracts, early, _laid_out(dividends, shape), alive, accuracy):
         own = contracts.take(rows)
         status[rows], figures[:, rows] = _solve_alive(engine, own, paid[rows], half[rows])
     return Solved(status.reshape(shape), *(figure.reshape(shape) for figure in figures))
@@ -155,11 +165,8 @@ def _solve_alive(
     """Statuses, and the six figures of `Solved` as rows, of contracts of one style before expiry."""
     inversion = Inversion(engine, contracts)
     status = np.full(price.shape, Status.OK, dtype=np.int8)
-    figures = np.full((6, price.size), np.nan)
-    figures[0] = inversion.volatility(price)
+    figures = inversion.figures(price)
     solved = ~np.isnan(figures[0])
-    if solved.any():
-        figures[1:, solved] = inversion.take(solved).greeks(figures[0, solved])[1:]
 
     exercise = ~solved & inversion.at_intrinsic(price)
     status[exercise] = Status.EXERCISE
@@ -179,18 +186,46 @@ def _payoff_figures(delta: Floats) -> Floats:
 
 
 def _styled(columns: list[Floats]) -> tuple[Contracts, Bools]:
-    """The contracts, and whether early exercise is allowed and can pay."""
+    """The contracts, and whether early exercise is allowed."""
     is_call, american, *terms = columns
-    contracts = Contracts(np.where(is_call != 0.0, 1.0, -1.0), *terms)
-    european = is_european(contracts.sign, contracts.rate, contracts.dividend_yield)
-    return contracts, (american != 0.0) & ~european
+    return Contracts(np.where(is_call != 0.0, 1.0, -1.0), *terms), american != 0.0
 
 
-def _by_engine(early: Bools, alive: Bools, accuracy: AccuracyName) -> Iterator[tuple[Engine, Integers]]:
-    for engine, chosen in ((ENGINES[accuracy], alive & early), (european_engine, alive & ~early)):
-        rows = np.flatnonzero(chosen)
-        for start in range(0, rows.size, _BLOCK):
-            yield engine, rows[start : start + _BLOCK]
+def _laid_out(dividends: Dividends | None, shape: tuple[int, ...]) -> Dividends | None:
+    """One column for each contract."""
+    if dividends is None or not len(dividends.when):
+        return None
+    events = (len(dividends.when), *shape)
+    columns = (np.broadcast_to(_aligned(column, len(shape)), events) for column in dividends)
+    return Dividends(*(np.ascontiguousarray(column).reshape(len(column), -1) for column in columns))
+
+
+def _aligned(column: Floats, dimensions: int) -> Floats:
+    """With dimensions of length 1 between events and contracts, as broadcasting adds them in front."""
+    events, *rest = column.shape
+    return column.reshape(events, *(1,) * (dimensions - len(rest)), *rest)
+
+
+def _by_engine(
+    contracts: Contracts, american: Bools, dividends: Dividends | None, alive: Bools, accuracy: AccuracyName
+) -> Iterator[tuple[Engine, Integers]]:
+    """Each engine with the rows that are its own."""
+    pays = np.zeros_like(alive)
+    if dividends is not None:
+        pays[alive] = dividends.take(alive).counts(contracts.years[alive]) > 0
+        for rows in _in_blocks(alive & pays):
+            yield Discrete(american[rows], dividends.take(rows)), rows
+    never = is_european(contracts.sign, contracts.rate, contracts.dividend_yield)
+    for rows in _in_blocks(alive & ~pays & american & ~never):
+        yield ENGINES[accuracy], rows
+    for rows in _in_blocks(alive & ~pays & (~american | never)):
+        yield european_engine, rows
+
+
+def _in_blocks(chosen: Bools) -> Iterator[Integers]:
+    rows = np.flatnonzero(chosen)
+    for start in range(0, rows.size, _BLOCK):
+        yield rows[start : start + _BLOCK]
 
 
 def _finite(*columns: Floats) -> Bools:

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.arrays import Bools, Floats, Integers, Singles
 from quotewell.analytics.boundary import Scheme, Totals
 from quotewell.analytics.normal import absolute_cdf, pdf
 from quotewell.analytics.quadrature import span
 
 _CELLS = 32_000
+_SINGLE_CELLS = 40_000
 
 
 class Premium(NamedTuple):
@@ -61,6 +62,59 @@ def premium(
         own = np.square(distance[:, boundary_of[some]])
         figures[:, some] = _integrals(totals.take(some), log_spot[some], scheme, own)
     return Premium(value, delta, gamma, log_spot - totals.log_at_expiry + distance[-1, boundary_of])
+
+
+def values(totals: Totals, log_spots: Floats, scheme: Scheme, distance: Floats) -> Floats:
+    """The value alone, of puts at many spots each: within about 2e-8 of what `premium` gives.
+
+    Args:
+        totals: The puts, one-dimensional columns.
+        log_spots: ln(spot/strike), shape (rows, puts).
+        scheme: How the boundaries were solved.
+        distance: The boundary of each put, shape (nodes, puts).
+
+    Returns:
+        As in `Premium`, shape (rows, puts).
+    """
+    out = np.empty_like(log_spots)
+    rows, count = log_spots.shape
+    step = max(1, _SINGLE_CELLS // (scheme.span_points * max(1, rows)))
+    for start in range(0, count, step):
+        some = slice(start, start + step)
+        out[:, some] = _values(totals.take(some), log_spots[:, some], scheme, distance[:, some])
+    return out
+
+
+def _values(totals: Totals, log_spots: Floats, scheme: Scheme, distance: Floats) -> Floats:
+    """`values` of a few puts.
+
+    Single precision is enough for weighted sums of probabilities, and twice as fast. It is not for what is
+    subtracted before: so spots and later boundary are both taken from the boundary now.
+    """
+    rate, dividend_yield, deviation = totals
+    root_passed, weights, interpolation = span(scheme.nodes, scheme.span_points)
+    spread = root_passed * deviation
+    later = interpolation @ np.square(distance)
+    np.maximum(later, 0.0, out=later)
+    np.sqrt(later, out=later)
+    later -= distance[-1]
+    later /= spread
+    later += root_passed * ((rate - dividend_yield) / deviation - 0.5 * deviation)
+    passed = np.square(root_passed)
+    interest = np.exp(passed * -rate) * (weights * rate)
+    dividends = np.exp(passed * -dividend_yield) * (weights * dividend_yield)
+    beyond = (log_spots - totals.log_at_expiry + distance[-1]).astype(np.float32)
+    below = beyond * (-1.0 / spread).astype(np.float32)[:, np.newaxis]  # -d2, shape (points, rows, puts)
+    below -= later.astype(np.float32)[:, np.newaxis]
+    earned = _weighted(interest, absolute_cdf(below))
+    below -= spread.astype(np.float32)[:, np.newaxis]
+    return np.asarray(earned - np.exp(log_spots) * _weighted(dividends, absolute_cdf(below)))
+
+
+def _weighted(weights: Floats, figures: Singles) -> Singles:
+    """Sums over the points; of weights (points, puts) and figures (points, rows, puts), which it destroys."""
+    figures *= weights.astype(np.float32)[:, np.newaxis]
+    return np.asarray(figures.sum(axis=0))
 
 
 def _integrals(totals: Totals, log_spot: Floats, scheme: Scheme, squares: Floats) -> Floats:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.arrays import Bools, Floats, Integers, distinct
 from quotewell.analytics.boundary import Scheme, Totals, iterate, refined, seed
 from quotewell.analytics.premium import Premium, premium
 
@@ -86,7 +86,7 @@ def settle(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Settled:
 def value_by(totals: Totals, log_spot: Floats, scheme: Integers) -> Floats:
     """Values of the premium, each by a given one of `SCHEMES` after the first, without comparison."""
     out = np.empty(log_spot.size)
-    for index in np.unique(scheme):
+    for index in set(scheme.tolist()):
         fine, rows = SCHEMES[index], np.flatnonzero(scheme == index)
         own = totals.take(rows)
         distance = iterate(own, fine, refined(coarse_boundary(own), fine.nodes))
@@ -140,7 +140,8 @@ def _settle_block(totals: Totals, log_spot: Floats, tolerance: Tolerance) -> Set
         rows, boundary_of = rows[~agree], boundary_of[~agree]
         if not rows.size:
             break
-        needed, boundary_of = np.unique(boundary_of, return_inverse=True)
+        kept, kind = distinct(boundary_of)
+        needed, boundary_of = boundary_of[kept], kind
         first, distance = first[needed], distance[:, needed]
     return Settled(Premium(*figures), settled_by, coarse)
 

@@ -19,6 +19,9 @@ import numpy as np
 
 from quotewell.analytics.arrays import Floats
 
+_NEWTON_STEPS = 4
+"""To rounding, from the usual first guess."""
+
 
 class Collocation(NamedTuple):
     """The nodes of one scheme of n nodes, and of l quadrature points below each.
@@ -53,7 +56,7 @@ class Span(NamedTuple):
 @functools.cache
 def collocation(nodes: int, points: int) -> Collocation:
     """A scheme of `nodes` nodes after expiry, with `points` quadrature points below each."""
-    x = _chebyshev(nodes)[1:]
+    x = chebyshev(nodes)[1:]
     angles, weights = _legendre(points)
     angles, weights = 0.5 * np.pi * angles, 0.5 * np.pi * weights
     sine, cosine = np.sin(angles), np.cos(angles)
@@ -83,12 +86,17 @@ def span(nodes: int, points: int) -> Span:
 @functools.cache
 def refinement(nodes: int, more: int) -> Floats:
     """The interpolation from the nodes of one scheme to those of another; shape (more, nodes)."""
-    return interpolation(nodes, _chebyshev(more)[1:])
+    return interpolation(nodes, chebyshev(more)[1:])
 
 
 def interpolation(nodes: int, x: Floats) -> Floats:
     """The barycentric matrix from values at Chebyshev nodes, 0 at expiry, to those at `x`."""
-    known = _chebyshev(nodes)
+    return np.ascontiguousarray(barycentric(nodes, x)[:, 1:])
+
+
+def barycentric(nodes: int, x: Floats) -> Floats:
+    """The same from the values at all of `chebyshev(nodes)`, the first included; shape (x, nodes + 1)."""
+    known = chebyshev(nodes)
     signs = np.where(np.arange(nodes + 1) % 2 == 0, 1.0, -1.0)
     signs[[0, -1]] *= 0.5
     gaps = x[:, np.newaxis] - known
@@ -96,15 +104,22 @@ def interpolation(nodes: int, x: Floats) -> Floats:
     terms = signs / np.where(at_node, 1.0, gaps)
     terms[at_node.any(axis=1)] = 0.0
     terms[at_node] = 1.0
-    return np.ascontiguousarray((terms / terms.sum(axis=1, keepdims=True))[:, 1:])
+    return np.asarray(terms / terms.sum(axis=1, keepdims=True))
 
 
-def _chebyshev(nodes: int) -> Floats:
+def chebyshev(nodes: int) -> Floats:
     """Chebyshev-Lobatto nodes from 0 to 1, both included; shape (nodes + 1,)."""
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.arange(nodes + 1) / nodes))
 
 
 def _legendre(points: int) -> tuple[Floats, Floats]:
-    """Gauss-Legendre nodes and weights on 0 to 1."""
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    return 0.5 * (nodes + 1.0), 0.5 * weights
+    """Gauss-Legendre nodes and weights on 0 to 1, by Newton's method (`numpy.polynomial` imports slowly)."""
+    nodes = -np.cos(np.pi * (np.arange(points) + 0.75) / (points + 0.5))
+    for _ in range(_NEWTON_STEPS):
+        before, here = np.ones_like(nodes), nodes
+        for degree in range(2, points + 1):
+            before, here = here, ((2 * degree - 1) * nodes * here - (degree - 1) * before) / degree
+        slope = points * (nodes * here - before) / (np.square(nodes) - 1.0)
+        nodes = nodes - here / slope
+    weights = 1.0 / ((1.0 - np.square(nodes)) * np.square(slope))
+    return 0.5 * (nodes + 1.0), weights / weights.sum()

@@ -83,7 +83,7 @@ def right(contracts: Contracts, volatility: Floats, european: Floats, accuracy: 
     if rows.size:
         own = contracts.take(rows)
         found, scheme[rows], coarse[:, rows] = puts.settle(
-            *_as_puts(own, volatility[rows]), accuracy.tolerance
+            *as_puts(own, volatility[rows]), accuracy.tolerance
         )
         figures[:, rows] = _unmirrored(own, *found[:3])
         exercised[rows] = found.exercised
@@ -124,7 +124,7 @@ def coarse_boundaries(contracts: Contracts, volatility: Floats, scheme: Integers
     out = _no_boundaries(volatility.size)
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
-        totals, _ = _as_puts(contracts.take(rows), volatility[rows])
+        totals, _ = as_puts(contracts.take(rows), volatility[rows])
         out[:, rows] = puts.coarse_boundary(totals)
     return out
 
@@ -150,7 +150,7 @@ def value_by(
     rows = np.flatnonzero(scheme >= 0)
     if rows.size:
         own = contracts.take(rows)
-        totals, log_spot = _as_puts(own, volatility[rows])
+        totals, log_spot = as_puts(own, volatility[rows])
         warm = scheme[rows] == 0
         unit = np.empty(rows.size)
         boundaries = coarse.copy()
@@ -165,7 +165,7 @@ def value_by(
     return out, boundaries
 
 
-def _as_puts(contracts: Contracts, volatility: Floats) -> tuple[Totals, Floats]:
+def as_puts(contracts: Contracts, volatility: Floats) -> tuple[Totals, Floats]:
     """The totals of each contract as a put, and its ln(spot/strike)."""
     sign, spot, strike, years, rate, dividend_yield = contracts
     earned, forgone = earned_and_forgone(sign, rate, dividend_yield)

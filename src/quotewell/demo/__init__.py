@@ -10,11 +10,14 @@ Both files are written by `tools/make_demo.py`.
 from __future__ import annotations
 
 import datetime as dt
-from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
 
 from quotewell.calendars import close_of
 
-__all__ = ["MARKET_FILE", "PORTFOLIO_FILE", "demo_now", "portfolio_file"]
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+__all__ = ["MARKET_FILE", "PORTFOLIO_FILE", "content", "demo_now", "portfolio_file"]
 
 MARKET_FILE = "market.json"
 PORTFOLIO_FILE = "Portfolio_Positions_Dec-28-2022.csv"
@@ -32,3 +35,12 @@ def portfolio_file() -> Traversable:
     from importlib.resources import files  # noqa: PLC0415  only the demo pays for it
 
     return files(__name__).joinpath(PORTFOLIO_FILE)
+
+
+def content(name: str) -> bytes:
+    """A file of this package, wherever it was imported from, without the import of `importlib.resources`."""
+    from pathlib import Path  # noqa: PLC0415  only the demo pays for it
+
+    loader: Any = __spec__.loader
+    data: bytes = loader.get_data(str(Path(__file__).with_name(name)))
+    return data

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from quotewell.records import DividendEvent
+
 __all__ = ["Basis", "Deliverable"]
 
 
@@ -30,6 +32,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
         prices: The user's own prices by symbol, per share in the symbol's currency, in place of all others.
         betas: The user's own betas by underlying, likewise.
         dividend_yields: The user's own yields by underlying, fractions a year, likewise.
+        dividends: The user's own dividends by underlying, past ones too, likewise; they come before yields.
         cash_like: Securities that count as cash: valued at their price, without exposure.
     """
 
@@ -42,4 +45,5 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, float] = {}
     betas: Mapping[str, float] = {}
     dividend_yields: Mapping[str, float] = {}
+    dividends: Mapping[str, tuple[DividendEvent, ...]] = {}
     cash_like: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.arrays import Bools, Floats, Integers, Objects
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.positions import Position
 
@@ -39,6 +39,8 @@ class ContractColumns(msgspec.Struct, kw_only=True, frozen=True):
     theta: Floats
     rho: Floats
     cash: Floats
+    payouts: Objects
+    """A tuple of `Payout` for each; None in rows that are no options."""
 
 
 class Columns(msgspec.Struct, kw_only=True, frozen=True):

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.arrays import Bools, Floats, Integers, Objects
+from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import Solved, Status, solve, value
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.inputs import NAN, curve_of
 from quotewell.portfolio.pairs import ContractTerms, terms_of
+from quotewell.portfolio.payouts import dividends_of
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import Option
 
@@ -38,7 +40,13 @@ _FLAG_OF_CODE = np.array([int(_STATUS_FLAGS[code]) for code in sorted(Status)], 
 _NO_GREEKS = int(Flag.STYLE_UNKNOWN | Flag.DELIVERABLE_UNKNOWN | Flag.EXPIRED | Flag.CORPORATE_ACTION)
 _EXERCISED = int(Flag.EXERCISE | Flag.EXPIRES_TODAY)
 _OF_DELTAS = int(
-    Flag.ASSUMED_RATE | Flag.GIVEN_RATE | Flag.ASSUMED_DIVIDEND | Flag.GIVEN_DIVIDEND | Flag.PROXY_DIVIDEND
+    Flag.ASSUMED_RATE
+    | Flag.GIVEN_RATE
+    | Flag.ASSUMED_DIVIDEND
+    | Flag.GIVEN_DIVIDEND
+    | Flag.PROXY_DIVIDEND
+    | Flag.DISCRETE_DIVIDENDS
+    | Flag.PROJECTED_DIVIDEND
 )
 
 
@@ -54,7 +62,8 @@ class ContractTable(NamedTuple):
         strike: Strike.
         years: Time to expiry at the valuation instant.
         rate: Continuous rate to expiry.
-        dividend_yield: Continuous yield.
+        dividend_yield: Continuous yield; 0 beside dividends at their ex-dates.
+        payouts: Those dividends, a tuple of `Payout` for each contract.
         volatility: Solved volatility.
         delta: ∂V/∂S.
         gamma: Per 1.00 of spot.
@@ -76,6 +85,7 @@ class ContractTable(NamedTuple):
     years: Floats
     rate: Floats
     dividend_yield: Floats
+    payouts: Objects
     volatility: Floats
     delta: Floats
     gamma: Floats
@@ -114,7 +124,8 @@ def price_contracts(contracts: Sequence[Option], snapshot: Snapshot, basis: Basi
 
     # An adjusted contract is priced on what one unit of premium delivers: (n·S + c) / m.
     underlying, pair_underlying = ((shares * one + cash) / multiplier for one in (spot, column("pair_spot")))
-    terms = _Terms(is_call, american, strike, rate, column("dividend_yield"))
+    payouts = _objects([row.payouts for row in rows])
+    terms = _Terms(is_call, american, strike, rate, column("dividend_yield"), years, dividends_of(payouts))
     solved = terms.solve(pair_underlying, column("pair_years"), column("pair_price"), column("half_spread"))
     moved = np.array([row.is_moved for row in rows], dtype=bool) & ~np.isnan(solved.volatility)
     if moved.any():
@@ -132,14 +143,14 @@ def price_contracts(contracts: Sequence[Option], snapshot: Snapshot, basis: Basi
     intrinsic = np.where(is_call, 1.0, -1.0) * (underlying - strike)
     gains = (flags & _EXERCISED) != 0
     # A call is exercised before a dividend that is worth more than the time value it ends.
-    gains |= is_call & american & (price - intrinsic < column("dividend"))
+    gains |= is_call & american & (price - intrinsic < _largest(rows))
     flags |= np.where(gains & (intrinsic > 0.0), int(Flag.ASSIGNMENT), 0)
     known = (flags & _NO_GREEKS) == 0
     greeks = [np.where(known, figure, NAN) for figure in solved[1:]]
     flags = np.where(np.isnan(greeks[1]), flags & ~_OF_DELTAS, flags)
     return ContractTable._make((
         [row.currency for row in rows], price, spot, is_call, american, strike, years, rate,
-        terms.dividend_yield, *greeks, shares, cash, multiplier, flags,
+        terms.dividend_yield, payouts, *greeks, shares, cash, multiplier, flags,
     ))  # fmt: skip
 
 
@@ -159,17 +170,42 @@ class _Terms(NamedTuple):
     strike: Floats
     rate: Floats
     dividend_yield: Floats
+    years: Floats
+    """At the valuation, from which the dividends are counted."""
+    dividends: Dividends | None
 
     def solve(self, spot: Floats, years: Floats, price: Floats, half_spread: Floats) -> Solved:
         return solve(
             self.is_call, self.american, spot, self.strike, years, price, self.rate, self.dividend_yield,
-            half_spread=half_spread,
+            half_spread=half_spread, dividends=self._seen_with(years),
         )  # fmt: skip
 
     def value(self, spot: Floats, years: Floats, volatility: Floats) -> Floats:
         return value(
-            self.is_call, self.american, spot, self.strike, years, volatility, self.rate, self.dividend_yield
-        )
+            self.is_call, self.american, spot, self.strike, years, volatility, self.rate, self.dividend_yield,
+            dividends=self._seen_with(years),
+        )  # fmt: skip
+
+    def _seen_with(self, years: Floats) -> Dividends | None:
+        """The dividends as of when so many years are left."""
+        if self.dividends is None:
+            return None
+        return self.dividends._replace(when=self.dividends.when + (years - self.years))
+
+
+def _largest(rows: Sequence[ContractTerms]) -> Floats:
+    """The largest dividend that goes ex before expiry; 0 where there is none."""
+    return np.array(
+        [max((one.amount for one in row.payouts if one.years > 0.0), default=0.0) for row in rows],
+        dtype=np.float64,
+    )
+
+
+def _objects(items: Sequence[object]) -> Objects:
+    """An array of objects that are sequences themselves."""
+    out = np.empty(len(items), dtype=np.object_)
+    out[:] = items
+    return out
 
 
 def _rates(

@@ -1,4 +1,4 @@
-"""Exposure, coverage, Greeks and what-if of a book: columns in, tables of the report out.
+"""Exposure, coverage and Greeks of a book: columns in, tables of the report out.
 
 All formulas are those of `analytics`; here rows become symbols.
 """
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from quotewell.analytics import exposure as formulas
-from quotewell.analytics import whatif
 from quotewell.analytics.arrays import Floats, Integers
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, Columns
 from quotewell.portfolio.flags import Flag
@@ -21,14 +20,10 @@ from quotewell.portfolio.summary import (
     GreekTotals,
     NetBucket,
     NetExposureTable,
-    WhatIfPoint,
 )
 from quotewell.portfolio.totals import known_sum
 
-__all__ = ["MOVES", "coverage", "exposure_by_leg", "greeks", "net_exposures", "netted", "what_if"]
-
-MOVES = (-0.20, -0.10, -0.05, -0.02, 0.0, 0.02, 0.05, 0.10, 0.20)
-"""Market moves of the report's what-if, fractions."""
+__all__ = ["by_group", "coverage", "exposure_by_leg", "greeks", "net_exposures", "netted"]
 
 _VOLATILITY_POINT = 0.01
 _DAYS = 365.0
@@ -138,45 +133,6 @@ def greeks(columns: Columns) -> GreekTotals:
         rho=known_sum(premium * terms.rho[options] * _BASIS_POINT),
         complete=not missing.size,
         missing=columns.symbols(missing),
-    )
-
-
-def what_if(columns: Columns, moves: Sequence[float], total_value: float | None) -> tuple[WhatIfPoint, ...]:
-    """Profit or loss of the book at each move of the market (fractions), everything by its beta."""
-    rows = _moving(columns)
-    terms = columns.contracts
-    contracts = whatif.OptionLegs(
-        is_option=columns.is_kind(OPTION)[rows],
-        is_call=terms.is_call[rows],
-        american=terms.american[rows],
-        strike=terms.strike[rows],
-        years=terms.years[rows],
-        volatility=terms.volatility[rows],
-        rate=terms.rate[rows],
-        dividend_yield=terms.dividend_yield[rows],
-        multiplier=columns.multiplier[rows],
-        shares=columns.shares[rows],
-        cash=terms.cash[rows],
-        exercise=columns.has(Flag.EXERCISE)[rows],
-    )
-    legs = whatif.Legs(
-        quantity=columns.quantity[rows],
-        spot=columns.spot[rows],
-        beta=columns.beta[rows],
-        fx=columns.fx[rows],
-        options=contracts,
-    )
-    result = whatif.pnl(np.asarray(moves, dtype=np.float64), legs)
-    return tuple(
-        WhatIfPoint(
-            market=point.move,
-            pnl=point.pnl,
-            share_of_value=formulas.fraction_of_value(point.pnl, total_value),
-            complete=point.complete,
-            missing=_symbols(columns, rows, point.missing),
-            scenario_pnl=scenario.pnl,
-        )
-        for point, scenario in zip(result.points, result.scenario, strict=True)
     )
 
 

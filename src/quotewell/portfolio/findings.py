@@ -126,7 +126,7 @@ def _of_book(file: ImportedFile, columns: Columns) -> Iterator[Problem]:
     for flag, what in (
         (Flag.OVERRIDE_PRICE, "price"),
         (Flag.OVERRIDE_BETA, "beta"),
-        (Flag.OVERRIDE_DIVIDEND, "dividend yield"),
+        (Flag.OVERRIDE_DIVIDEND, "dividend"),
         (Flag.OVERRIDE_DELIVERABLE, "deliverable"),
     ):
         own = columns.symbols(columns.has(flag))

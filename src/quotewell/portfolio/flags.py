@@ -54,6 +54,10 @@ class Flag(IntFlag):
     OVERRIDE_BETA = 1 << 31
     OVERRIDE_DIVIDEND = 1 << 32
     OVERRIDE_DELIVERABLE = 1 << 33
+    DISCRETE_DIVIDENDS = 1 << 34
+    """Valued with the underlying's dividends at their ex-dates, not with a yield."""
+    PROJECTED_DIVIDEND = 1 << 35
+    """One of them is not known, but the last regular one at its frequency."""
 
 
 REASONS = {

@@ -6,13 +6,12 @@ rates and dividend yields end at an assumed 0, marked.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.marks import Mark, last_mark
-from quotewell.portfolio.needs import fx_symbol, valuation_day, yield_symbol
+from quotewell.portfolio.needs import fx_symbol, yield_symbol
 from quotewell.portfolio.reported import Candidates
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.records import Freshness, Quote, Reading, Risk
@@ -27,7 +26,6 @@ __all__ = [
     "fx_rate",
     "is_split_between",
     "is_stale",
-    "largest_dividend",
     "risk_of",
     "spot_of",
 ]
@@ -102,17 +100,6 @@ def dividend_yield_of(underlying: str, snapshot: Snapshot, basis: Basis) -> tupl
     if basis.dividend_yield is not None:
         return basis.dividend_yield, Flag.GIVEN_DIVIDEND
     return 0.0, Flag.ASSUMED_DIVIDEND
-
-
-def largest_dividend(symbol: str, expiry: dt.date, snapshot: Snapshot) -> float:
-    """The largest known dividend per share that goes ex after the valuation day, up to `expiry`; else 0."""
-    reading = snapshot.dividends.get(symbol)
-    if reading is None or not reading.usable or reading.record is None or snapshot.at is None:
-        return 0.0
-    first, last = valuation_day(snapshot.at).toordinal() + 1, expiry.toordinal()
-    return max(
-        (event.amount for event in reading.record.events if first <= event.ex_date <= last), default=0.0
-    )
 
 
 def curve_of(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from quotewell.analytics.arrays import Bools, Floats, Integers
+from quotewell.analytics.arrays import Bools, Floats, Integers, Objects
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import CASH, KINDS, PENDING, STOCK, UNKNOWN
 from quotewell.portfolio.contracts import ContractTable, price_contracts
@@ -55,6 +55,7 @@ class Instruments(msgspec.Struct):
     rho: Floats
     is_call: Bools
     american: Bools
+    payouts: Objects
     flags: Integers
 
 
@@ -128,6 +129,7 @@ def _empty(index: Integers, kind: Integers, names: list[str], underlying: Intege
         beta=np.full(n, NAN),
         is_call=np.zeros(n, dtype=bool),
         american=np.zeros(n, dtype=bool),
+        payouts=np.full(n, None),
         flags=np.where(kind == UNKNOWN, int(Flag.UNKNOWN_INSTRUMENT), 0),
         **floats,
     )
@@ -167,7 +169,7 @@ def _add_securities(found: Instruments, symbols: Sequence[str], snapshot: Snapsh
 
 def _add_contracts(found: Instruments, options: dict[int, Option], table: ContractTable) -> None:
     rows = np.fromiter(options, np.int64, len(options))
-    for name in (*_FROM_CONTRACTS, "is_call", "american", "flags"):
+    for name in (*_FROM_CONTRACTS, "is_call", "american", "payouts", "flags"):
         getattr(found, name)[rows] = getattr(table, name)
     for row, currency in zip(rows.tolist(), table.currency, strict=True):
         found.currency[row] = currency

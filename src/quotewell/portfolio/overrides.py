@@ -1,4 +1,4 @@
-"""What the user knows better: a small TOML file of prices, betas, yields, deliverables, renames, cash-likes.
+"""What the user knows better: a TOML file of prices, betas, dividends, deliverables, renames, cash-likes.
 
 ```toml
 [price]                 # per share, in the symbol's own currency
@@ -7,6 +7,8 @@
 ARKK = 1.7
 [dividend_yield]        # fractions
 AMZN = 0.0
+[dividends.AAPL]        # ex-date -> a share
+2026-02-09 = 0.26
 [rename]                # the broker's symbol -> the canonical one
 BRKB = "BRK-B"
 [deliverable.SPY7]      # what an adjusted option root delivers
@@ -19,6 +21,7 @@ symbols = ["SGOV", "BIL"]
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import tomllib
 from collections.abc import Mapping
@@ -31,6 +34,7 @@ from quotewell.errors import SymbolError, UsageError
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.importers import ImportedFile
 from quotewell.portfolio.positions import Position
+from quotewell.records import DividendEvent
 from quotewell.symbols import normalise
 
 __all__ = ["Overrides", "load_overrides", "parse_overrides"]
@@ -52,6 +56,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: dict[str, _Positive] = {}
     beta: dict[str, float] = {}
     dividend_yield: dict[str, Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]] = {}
+    dividends: dict[str, dict[str, _Positive]] = {}
     rename: dict[str, str] = {}
     deliverable: dict[str, _Deliverable] = {}
     cash_like: _CashLike = _CashLike()
@@ -63,6 +68,7 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, float] = {}
     betas: Mapping[str, float] = {}
     dividend_yields: Mapping[str, float] = {}
+    dividends: Mapping[str, tuple[DividendEvent, ...]] = {}
     deliverables: Mapping[str, Deliverable] = {}
     cash_like: frozenset[str] = frozenset()
     renames: Mapping[str, str] = {}
@@ -75,6 +81,7 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
             prices={**basis.prices, **self.prices},
             betas={**basis.betas, **self.betas},
             dividend_yields={**basis.dividend_yields, **self.dividend_yields},
+            dividends={**basis.dividends, **self.dividends},
             deliverables={**basis.deliverables, **self.deliverables},
             cash_like=basis.cash_like | self.cash_like,
         )
@@ -123,6 +130,10 @@ def parse_overrides(text: str, name: str) -> Overrides:
         prices=_by_symbol(file.price, name, "price"),
         betas=_by_symbol(file.beta, name, "beta"),
         dividend_yields=_by_symbol(file.dividend_yield, name, "dividend_yield"),
+        dividends={
+            _canonical(symbol, name, "dividends"): _events(symbol, dates, name)
+            for symbol, dates in file.dividends.items()
+        },
         deliverables={
             root.upper(): Deliverable(one.shares, one.cash, one.multiplier)
             for root, one in file.deliverable.items()
@@ -134,6 +145,20 @@ def parse_overrides(text: str, name: str) -> Overrides:
 
 def _by_symbol(values: Mapping[str, float], name: str, table: str) -> dict[str, float]:
     return {_canonical(symbol, name, table): value for symbol, value in values.items()}
+
+
+def _events(symbol: str, dates: Mapping[str, float], name: str) -> tuple[DividendEvent, ...]:
+    """By ex-date, in the currency of the share."""
+    found = {}
+    for text, amount in dates.items():
+        try:
+            day = dt.date.fromisoformat(text).toordinal()
+        except ValueError as error:
+            raise UsageError(f"{name}: [dividends.{symbol}] {text} is no day: {error}") from error
+        if not math.isfinite(amount):
+            raise UsageError(f"{name}: [dividends.{symbol}] {text}: {amount} is no number to reckon with")
+        found[day] = amount
+    return tuple(DividendEvent(day, found[day], None, declared=True) for day in sorted(found))
 
 
 def _canonical(symbol: str, name: str, table: str) -> str:

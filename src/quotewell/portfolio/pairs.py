@@ -18,19 +18,16 @@ from quotewell.portfolio.inputs import (
     dividend_yield_of,
     is_split_between,
     is_stale,
-    largest_dividend,
     spot_of,
 )
 from quotewell.portfolio.marks import Mark, is_matched, last_mark, option_marks
 from quotewell.portfolio.needs import is_expired, valuation_day
+from quotewell.portfolio.payouts import YEAR, Payout, payouts_before
 from quotewell.portfolio.reported import LEVEL, OVERRIDE, Candidates
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import Option
 
-__all__ = ["YEAR", "ContractTerms", "terms_of"]
-
-YEAR = 365.0 * 86400.0
-"""Seconds a year in every time to expiry."""
+__all__ = ["ContractTerms", "terms_of"]
 
 _STANDARD = Deliverable(shares=100.0)
 
@@ -52,8 +49,9 @@ class ContractTerms(msgspec.Struct):
     pair_years: float = NAN
     half_spread: float = NAN
     dividend_yield: float = NAN
-    dividend: float = 0.0
-    """The largest known dividend per share that goes ex before expiry."""
+    """Continuous, a fraction a year; 0 beside dividends at their ex-dates."""
+    payouts: tuple[Payout, ...] = ()
+    """What the underlying pays before expiry, for one unit of premium; empty where a yield stands for it."""
     is_moved: bool = False
     """Whether the underlying's best price is newer than the pair's."""
     is_repriced: bool = False
@@ -99,9 +97,7 @@ def _add_underlying(
     if underlying is None or spot is None:
         terms.flags |= Flag.NO_UNDERLYING_PRICE
         return
-    terms.dividend_yield, flag = dividend_yield_of(underlying, snapshot, basis)
-    terms.flags |= flag
-    terms.dividend = largest_dividend(underlying, terms.option.expiry, snapshot)
+    _add_dividends(terms, underlying, snapshot, basis)
     if is_split_between(snapshot.quotes.get(underlying)):
         terms.flags |= Flag.CORPORATE_ACTION
     scale = terms.option.underlying_scale
@@ -122,6 +118,24 @@ def _add_underlying(
     terms.pair_years = terms.years
     if terms.is_moved and price.time is not None and not math.isnan(terms.years):
         terms.pair_years = (terms.option.expiry_instant() - price.time) / YEAR
+
+
+def _add_dividends(terms: ContractTerms, underlying: str, snapshot: Snapshot, basis: Basis) -> None:
+    """Dividends at their ex-dates where any are known, unless the user gives a yield; else a yield."""
+    own = basis.dividends.get(underlying)
+    if terms.deliverable is not None and (own is not None or underlying not in basis.dividend_yields):
+        shares = terms.deliverable.shares / terms.deliverable.multiplier
+        terms.payouts = payouts_before(terms.option, terms.currency, shares, snapshot, own)
+    if not terms.payouts:
+        terms.dividend_yield, flag = dividend_yield_of(underlying, snapshot, basis)
+        terms.flags |= flag
+        return
+    terms.dividend_yield = 0.0
+    terms.flags |= (
+        Flag.DISCRETE_DIVIDENDS if own is None else Flag.DISCRETE_DIVIDENDS | Flag.OVERRIDE_DIVIDEND
+    )
+    if any(payout.projected for payout in terms.payouts):
+        terms.flags |= Flag.PROJECTED_DIVIDEND
 
 
 def _best(found: Candidates | None) -> Mark | None:

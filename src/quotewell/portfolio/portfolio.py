@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from quotewell.portfolio.columns import Columns
     from quotewell.portfolio.summary import Summary, UnderlyingRow, WhatIfPoint
 
-__all__ = ["Portfolio"]
+__all__ = ["MOVES", "Portfolio"]
+
+MOVES = (-0.20, -0.10, -0.05, -0.02, 0.0, 0.02, 0.05, 0.10, 0.20)
+"""Market moves of the report's what-if, fractions."""
 
 _YIELD_OF_SCENARIO = 0.02
 _TOGETHER_AGAIN = 30.0
@@ -200,13 +203,36 @@ class Portfolio:
         columns = self.value()
         return underlying_rows(columns, netted(columns), self.basis, known_sum(columns.value))
 
-    def what_if(self, market: Iterable[float]) -> tuple[WhatIfPoint, ...]:
-        """Profit or loss if the market moves by each of these fractions, in base currency."""
-        from quotewell.portfolio.exposures import what_if  # noqa: PLC0415  imports numpy
-        from quotewell.portfolio.totals import known_sum  # noqa: PLC0415
+    def what_if(
+        self,
+        market: Sequence[float] = MOVES,
+        *,
+        shocks: Mapping[str, float] | None = None,
+        days: float = 0.0,
+        volatility: float = 0.0,
+    ) -> tuple[WhatIfPoint, ...]:
+        """Profit or loss if the market moves by each of these fractions, in base currency.
+
+        A stock moves by its beta times that, an option by its model. An option that expires within `days`
+        is worth its intrinsic value at the moved price. Where a dividend is known, the price falls by it at
+        its ex-date and the holder gets it; yields and interest are not counted as income.
+
+        Args:
+            market: Moves of the benchmark, fractions.
+            shocks: By symbol of a stock or underlying: its own move, a fraction, in place of beta times the
+                market's.
+            days: Calendar days that pass until then.
+            volatility: Shift of every implied volatility, in points: 5.0 turns 30 % into 35 %.
+
+        Raises:
+            UsageError: A number is not finite, `days` negative, or no position moves with a shocked symbol.
+        """
+        from quotewell.portfolio.totals import known_sum  # noqa: PLC0415  imports numpy
+        from quotewell.portfolio.what_if import what_if  # noqa: PLC0415
 
         columns = self.value()
-        return what_if(columns, list(market), known_sum(columns.value))
+        value = known_sum(columns.value)
+        return what_if(columns, list(market), value, shocks=shocks, days=days, volatility=volatility)
 
     def summary(self, *, moves: Sequence[float] | None = None, requests: int | None = None) -> Summary:
         """The whole report.
@@ -215,7 +241,7 @@ class Portfolio:
             moves: Market moves of the what-if, fractions; those of the report by default.
             requests: Requests that the report has cost; those of `prefetch` by default.
         """
-        from quotewell.portfolio import exposures, report, summary, totals  # noqa: PLC0415  imports numpy
+        from quotewell.portfolio import exposures, report, summary, totals, what_if  # noqa: PLC0415  imports numpy
 
         columns = self.value()
         value = totals.value_totals(columns)
@@ -239,7 +265,7 @@ class Portfolio:
             greeks=exposures.greeks(columns),
             by_underlying=report.underlying_rows(columns, netted, self.basis, value.total),
             by_currency=totals.by_currency(columns),
-            what_if=exposures.what_if(columns, exposures.MOVES if moves is None else moves, value.total),
+            what_if=what_if.what_if(columns, MOVES if moves is None else moves, value.total),
             expiring=report.expiring(columns),
             disputed=totals.disputed_rows(columns),
             assumptions=self._assumptions(columns, by_leg.net.total),

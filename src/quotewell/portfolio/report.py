@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 
+from quotewell.analytics.arrays import distinct
 from quotewell.analytics.exposure import ByUnderlying, fraction_of_value
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import CASH, KINDS, OPTION, PENDING, STOCK, UNKNOWN, Columns
@@ -117,8 +118,8 @@ def underlying_rows(
     group = columns.underlying[moving]
     value = by_group(columns.value[moving], group, groups)
     rows = np.bincount(group, minlength=groups)
-    codes, places = np.unique(columns.underlying, return_index=True)
-    first_row = dict(zip(codes.tolist(), places.tolist(), strict=True))
+    places, _ = distinct(columns.underlying)
+    first_row = dict(zip(columns.underlying[places].tolist(), places.tolist(), strict=True))
     unvalued = np.bincount(group[np.isnan(columns.value[moving])], minlength=groups)
     found = [
         _underlying_row(

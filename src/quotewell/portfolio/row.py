@@ -11,6 +11,7 @@ from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import Columns
 from quotewell.portfolio.flags import REASONS, Flag, names
 from quotewell.portfolio.needs import Entry, needs_of
+from quotewell.portfolio.payout import Payout
 from quotewell.portfolio.positions import PositionKind
 from quotewell.portfolio.snapshot import take
 from quotewell.portfolio.valuation import value_book
@@ -40,6 +41,10 @@ class ValuedRow(msgspec.Struct, kw_only=True, frozen=True):
     value: float | None
     delta: float | None
     volatility: float | None
+    dividend_yield: float | None = None
+    """Of options: continuous, a fraction a year; 0 beside `dividends`."""
+    dividends: tuple[Payout, ...] = ()
+    """Of options: what goes ex before expiry, where they are valued with that instead of a yield."""
     beta: float | None
     exposure: float | None
     beta_adjusted: float | None
@@ -81,11 +86,17 @@ def row_of(columns: Columns, row: int) -> ValuedRow:
         value=number(columns.value),
         delta=number(columns.delta),
         volatility=number(columns.contracts.volatility),
+        dividend_yield=number(columns.contracts.dividend_yield),
+        dividends=_coming(columns.contracts.payouts[row]),
         beta=number(columns.beta),
         exposure=number(columns.exposure),
         beta_adjusted=number(columns.beta_adjusted),
         flags=names(int(columns.flags[row])),
     )
+
+
+def _coming(payouts: tuple[Payout, ...] | None) -> tuple[Payout, ...]:
+    return tuple(one for one in payouts or () if one.years > 0.0)
 
 
 def valued_row(

@@ -214,8 +214,12 @@ class WhatIfPoint(_Part, frozen=True, kw_only=True):
     share_of_value: float | None
     complete: bool
     missing: tuple[str, ...]
+    delta_pnl: float | None
+    """What the exposure of the same positions alone says: a straight line."""
     scenario_pnl: float | None
     """The same with volatility raised where the market falls: a scenario, not a model."""
+    scenario_complete: bool
+    scenario_missing: tuple[str, ...]
 
 
 class ExpiringOption(_Part, frozen=True, kw_only=True):

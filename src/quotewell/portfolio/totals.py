@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from quotewell.analytics.arrays import Floats
@@ -56,8 +58,8 @@ def disputed_rows(columns: Columns) -> tuple[DisputedRow, ...]:
 
 def by_currency(columns: Columns) -> dict[str, float]:
     """Net asset value per currency, in base currency; currencies of which nothing is known are left out."""
-    names = np.array([currency or "" for currency in columns.currency])
-    known = ~np.isnan(columns.value)
-    found, group = np.unique(names[known], return_inverse=True)
-    sums = np.bincount(group, weights=columns.value[known], minlength=len(found))
-    return {str(name): float(amount) for name, amount in zip(found, sums, strict=True) if name}
+    sums: dict[str, float] = {}
+    for currency, amount in zip(columns.currency, columns.value.tolist(), strict=True):
+        if currency and not math.isnan(amount):
+            sums[currency] = sums.get(currency, 0.0) + amount
+    return dict(sorted(sums.items()))

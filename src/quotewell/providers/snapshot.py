@@ -8,7 +8,6 @@ portfolio assume. Option quotes are not in it; the portfolio file itself reports
 from __future__ import annotations
 
 import datetime as dt
-from importlib.resources import files
 
 import msgspec
 
@@ -69,7 +68,7 @@ class SnapshotProvider:
         del lane, deadline
         market = self._market
         if market is None:
-            data = files(demo).joinpath(demo.MARKET_FILE).read_bytes()
+            data = demo.content(demo.MARKET_FILE)
             market = self._market = msgspec.json.decode(data, type=_Market)
         now = self._clock.now()
         fetched = Fetched()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from quotewell.records import Facet, Failure, Need, Reading, Record
-from quotewell.symbols import SymbolKind, kind
+from quotewell.portfolio.payout import Payout
+from quotewell.records import Dividend, Facet, Failure, Need, Quote, Reading, Record
+from quotewell.symbols import SymbolKind, kind, parse_option
 from quotewell.views.words import iso
 
-__all__ = ["Block", "Explanation", "LastFailure", "explanation", "facets_of", "values_of"]
+__all__ = [
+    "Block", "Explanation", "LastFailure", "explanation", "facets_of", "needs_of", "payer_of", "payouts_of",
+    "values_of",
+]  # fmt: skip
 
 _FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend", "history")
 _FACETS_OF_KIND: dict[SymbolKind, tuple[Facet, ...]] = {
@@ -21,6 +25,7 @@ _FACETS_OF_KIND: dict[SymbolKind, tuple[Facet, ...]] = {
     "rate": ("rate",),
 }
 _PLUMBING = frozenset(Record.__struct_fields__)
+_A_YEAR = dt.timedelta(days=365)
 _INSTANTS = ("window_start", "window_end")
 
 
@@ -53,6 +58,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = 1
     symbol: str
     facets: dict[str, Block]
+    payouts: Sequence[Payout]
+    """The dividends that options are valued with, to expiry or for a year; empty where a yield is."""
     requests: int
 
 
@@ -61,10 +68,46 @@ def facets_of(name: str) -> tuple[Facet, ...]:
     return _FACETS_OF_KIND.get(kind(name), _FACETS)
 
 
-def explanation(name: str, readings: Mapping[Need, Reading[Record]], requests: int) -> Explanation:
-    """What readings of all `facets_of` a canonical symbol say."""
+def payer_of(name: str) -> str | None:
+    """Whose dividends concern a canonical symbol: an option's underlying, or itself."""
+    option = parse_option(name)
+    return name if option is None else option.underlying
+
+
+def needs_of(name: str) -> list[Need]:
+    """All that is read to explain a canonical symbol."""
+    needs: list[Need] = [(name, facet) for facet in facets_of(name)]
+    payer = payer_of(name)
+    return [*needs, (payer, "dividend")] if payer not in (None, name) else needs
+
+
+def explanation(
+    name: str, readings: Mapping[Need, Reading[Record]], now: float, requests: int
+) -> Explanation:
+    """What the readings of all `needs_of` a canonical symbol say at `now` (epoch seconds)."""
     blocks: dict[str, Block] = {facet: _block(readings[name, facet]) for facet in facets_of(name)}
-    return Explanation(symbol=name, facets=blocks, requests=requests)
+    payouts = payouts_of(name, readings, now)
+    return Explanation(symbol=name, facets=blocks, payouts=payouts, requests=requests)
+
+
+def payouts_of(name: str, readings: Mapping[Need, Reading[Record]], now: float) -> list[Payout]:
+    """The dividends that options are valued with, to expiry or for a year; empty where a yield is."""
+    payer = payer_of(name)
+    dividend = readings.get((payer, "dividend")) if payer is not None else None
+    if payer is None or dividend is None or not isinstance(dividend.record, Dividend):
+        return []
+    if not dividend.record.events:
+        return []
+    from quotewell.portfolio.inputs import currency_of  # noqa: PLC0415  numpy, only where there are any
+    from quotewell.portfolio.needs import valuation_day  # noqa: PLC0415  likewise
+    from quotewell.portfolio.payouts import payouts_until  # noqa: PLC0415  likewise
+
+    quote, option = readings.get((name, "quote")), parse_option(name)
+    quoted = quote.record if quote is not None else None
+    currency = currency_of(payer, quoted.currency if isinstance(quoted, Quote) else None)
+    last = valuation_day(now) + _A_YEAR if option is None else option.expiry
+    found = payouts_until(last, dividend.record.events, currency, 1.0, now)
+    return [payout for payout in found if payout.years > 0.0]
 
 
 def values_of(record: Record) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from quotewell.portfolio.summary import WhatIfPoint
+from quotewell.portfolio.what_if import WhatIfReport
 from quotewell.prefetch import Outcome, Progress
-from quotewell.views.api.documents import Book, BookList, BookListed, WhatIf
+from quotewell.views.api.documents import Book, BookList, BookListed
 from quotewell.views.api.jobs import Job
 from quotewell.views.api.paging import Page
 from quotewell.views.documents import Prefetch
@@ -30,7 +31,7 @@ EXPLANATION = Explanation(
             source="yahoo", as_of=_AT, fetched_at=_AT, freshness="fresh", level="memory", failure=None,
         )
     },
-    requests=2,
+    payouts=(), requests=2,
 )  # fmt: skip
 PREFETCH = Prefetch(
     requests=2, waited=0.0, seconds=0.4, counts={"fetched": 2},
@@ -58,12 +59,13 @@ BOOKS = BookList(
     ],
     page=Page(offset=0, limit=50, total=1),
 )  # fmt: skip
-WHAT_IF = WhatIf(
-    base_currency="USD", benchmark="^GSPC", valuation_at=None,
-    what_if=[
+WHAT_IF = WhatIfReport(
+    broker="plain", file="positions.csv", accounts=(), as_of=None, valuation_at=None, base_currency="USD",
+    benchmark="^GSPC", value=2_789_293.0, shocks={}, days=0.0, volatility=0.0, by_underlying=(), requests=0,
+    points=(
         WhatIfPoint(
             market=-0.1, pnl=-52_100.0, share_of_value=-0.019, complete=True, missing=(),
-            scenario_pnl=-54_300.0,
-        )
-    ],
+            delta_pnl=-78_600.0, scenario_pnl=-54_300.0, scenario_complete=True, scenario_missing=(),
+        ),
+    ),
 )  # fmt: skip

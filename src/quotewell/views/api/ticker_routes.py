@@ -19,7 +19,7 @@ from quotewell.views.api.context import PREFIX, Context
 from quotewell.views.api.problems import NotFoundError, UnavailableError
 from quotewell.views.api.schemas import answers
 from quotewell.views.api.work import Readings
-from quotewell.views.explanation import Explanation, explanation, facets_of
+from quotewell.views.explanation import Explanation, explanation, needs_of
 from quotewell.views.quotes import FACETS, Row, canonical, quote_row
 
 __all__ = ["MOST_SYMBOLS", "ticker_routes"]
@@ -102,14 +102,13 @@ def ticker_routes(context: Context) -> APIRouter:
     )
     async def explain(symbol: _Symbol, request: Request) -> Response:
         name = normalise(symbol)
-        needs = [(name, facet) for facet in facets_of(name)]
+        needs = needs_of(name)
         readings = await read(needs)
-        found = explanation(name, readings, tickers.requests)
+        found = explanation(name, readings, tickers.now(), tickers.requests)
         seconds = _fresh_seconds(readings, needs, monotonic())
         blocks = [msgspec.structs.replace(block, level=None) for block in found.facets.values()]
-        return fresh_for(
-            msgspec.json.encode(found), tag_of(blocks), seconds, request.headers.get("if-none-match")
-        )
+        tag = tag_of([blocks, found.payouts])
+        return fresh_for(msgspec.json.encode(found), tag, seconds, request.headers.get("if-none-match"))
 
     return routes
 

@@ -43,7 +43,7 @@ def _stats(options: Namespace) -> int:
     if options.json:
         print_json(statistics_document(stats, days))
         return FINE
-    from quotewell.views.render.cache_stats import cache_stats_screen  # noqa: PLC0415  imports rich
+    from quotewell.views.render.cache_stats import cache_stats_screen  # noqa: PLC0415  only for the screen
     from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
 
     show(cache_stats_screen(stats, days, options.days, screen_width()))

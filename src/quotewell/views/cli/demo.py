@@ -41,9 +41,7 @@ def run(options: Namespace) -> int:
         else:
             print_report(summary, _LIVE_NOTES)
         return FINE
-    from importlib.resources import as_file  # noqa: PLC0415  `--help` needs none of these
-
-    from quotewell import demo  # noqa: PLC0415
+    from quotewell import demo  # noqa: PLC0415  `--help` needs none of these
     from quotewell.clock import ShiftedClock  # noqa: PLC0415
     from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
     from quotewell.settings import Settings, load_settings  # noqa: PLC0415
@@ -53,8 +51,8 @@ def run(options: Namespace) -> int:
     folder = load_settings().cache_folder / "demo"
     settings = Settings(providers=("snapshot",), cache_dir=folder, calendars="plain")
     with connect(settings, clock=ShiftedClock(demo.demo_now())) as tickers:
-        with as_file(demo.portfolio_file()) as path:
-            book = Portfolio.from_csv(path, tickers, name=path.name)
+        content = demo.content(demo.PORTFOLIO_FILE)
+        book = Portfolio.from_csv(content, tickers, name=demo.PORTFOLIO_FILE)
         summary = summarise(fetched(book), tickers)
     if options.json:
         print_json(summary)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from quotewell.records import Facet, Reading, Record
-from quotewell.symbols import normalise
+from quotewell.symbols import Option, normalise, parse_option
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_beta, add_common, open_service
 from quotewell.views.cli.output import print_json, print_lines
-from quotewell.views.explanation import explanation, facets_of, values_of
+from quotewell.views.explanation import explanation, facets_of, needs_of, payer_of, values_of
 from quotewell.views.words import NOT_AVAILABLE, age, aligned, count, iso, number, printable
+
+if TYPE_CHECKING:
+    from quotewell.portfolio.payout import Payout
 
 __all__ = ["add", "run"]
 
@@ -25,16 +31,28 @@ def add(commands: Subparsers) -> None:
 def run(options: Namespace) -> int:
     """Print one block for each facet."""
     name = normalise(options.symbol)
-    asked = facets_of(name)
     with open_service(options) as tickers:
-        readings = tickers.read([(name, facet) for facet in asked], grace=False)
+        readings = tickers.read(needs_of(name), grace=False)
         now, requests = tickers.now(), tickers.requests
-    facets = {facet: readings[name, facet] for facet in asked}
+    found = explanation(name, readings, now, requests)
+    facets = {facet: readings[name, facet] for facet in facets_of(name)}
     if options.json:
-        print_json(explanation(name, readings, requests))
+        print_json(found)
     else:
-        print_lines(_text(name, facets, now))
+        schedule = _schedule(payer_of(name), parse_option(name), found.payouts)
+        print_lines(_text(name, facets, now) + schedule)
     return FINE if any(reading.usable for reading in facets.values()) else FAILED
+
+
+def _schedule(payer: str | None, option: Option | None, payouts: Sequence[Payout]) -> str:
+    if not payouts:
+        return ""
+    reach = "of a year" if option is None else f"of {payer} until expiry"
+    rows = [
+        [f"  {one.ex_date.isoformat()}", number(one.amount, 4), "projected" if one.projected else "known"]
+        for one in payouts
+    ]
+    return f"\n\nex-dates {reach}, with which options are valued\n" + aligned(rows, left=(0, 2))
 
 
 def _text(name: str, facets: dict[Facet, Reading[Record]], now: float) -> str:

@@ -32,6 +32,7 @@ _NOT_MISSING = (
         ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
     )
     | {"given_dividend", "given_beta", "proxy_dividend", "reported", "assignment"}
+    | {"discrete_dividends", "projected_dividend"}
     | {f"override_{what}" for what in ("price", "beta", "dividend", "deliverable")}
 )
 """Flags of a row in which nothing is missing, stale or disputed."""
@@ -117,7 +118,7 @@ def _print(
     book: Portfolio, rows: Sequence[ValuedRow] | Sequence[Group], valued_at: float | None, *, as_page: bool
 ) -> None:
     from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
-    from quotewell.views.render.header import title  # noqa: PLC0415  imports rich
+    from quotewell.views.render.header import title  # noqa: PLC0415  only for the screen
     from quotewell.views.render.positions import positions_screen  # noqa: PLC0415
     from quotewell.views.render.positions_page import positions_page  # noqa: PLC0415
     from quotewell.views.render.terminal import WIDEST, screen_width, show  # noqa: PLC0415

@@ -36,7 +36,7 @@ def run(options: Namespace) -> int:
     if options.json:
         print_json(found)
     else:
-        from quotewell.views.render.header import title  # noqa: PLC0415  imports rich
+        from quotewell.views.render.header import title  # noqa: PLC0415  only for the screen
         from quotewell.views.render.reconciliation import reconciliation_screen  # noqa: PLC0415
         from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
 

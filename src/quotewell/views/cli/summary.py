@@ -79,7 +79,7 @@ def complete(summary: Summary) -> bool:
 
 def print_report(summary: Summary, hints: Sequence[str]) -> None:
     """Print the screen, as wide as the terminal."""
-    from quotewell.views.render.layout import cell  # noqa: PLC0415  imports rich
+    from quotewell.views.render.layout import cell  # noqa: PLC0415  only for the screen
     from quotewell.views.render.summary import summary_screen  # noqa: PLC0415
     from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
 

@@ -30,9 +30,8 @@ from quotewell.views.words import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.text import Text
-
     from quotewell.service import TickerService
+    from quotewell.views.render.text import Text
 
 __all__ = ["WatchRow", "add", "run"]
 
@@ -119,13 +118,16 @@ def _watch(symbols: Sequence[str], tickers: TickerService, interval: float, *, a
 def _screen() -> Iterator[Callable[[list[Text]], None]]:
     from rich.console import Console  # noqa: PLC0415  only on a terminal
     from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415  likewise
+
+    from quotewell.views.render.terminal import as_rich  # noqa: PLC0415  likewise
 
     console = Console(highlight=False, markup=False, emoji=False)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
 
         def update(lines: list[Text]) -> None:
-            live.update(Text("\n", no_wrap=True).join(lines), refresh=True)
+            screen = as_rich(lines)
+            screen.no_wrap = True
+            live.update(screen, refresh=True)
 
         yield update
 
@@ -136,13 +138,13 @@ def _show(rows: Sequence[WatchRow], tickers: TickerService, status: RefreshStatu
         print_json({"schema": 1, "at": at, "rows": rows, "requests": tickers.requests, "refresh": status})
         sys.stdout.flush()
         return
-    from quotewell.views.render.terminal import show  # noqa: PLC0415  imports rich
+    from quotewell.views.render.terminal import show  # noqa: PLC0415  only without --json
 
     show(_lines(rows, tickers, status))
 
 
 def _lines(rows: Sequence[WatchRow], tickers: TickerService, status: RefreshStatus) -> list[Text]:
-    from quotewell.views.render.terminal import screen_width  # noqa: PLC0415  imports rich
+    from quotewell.views.render.terminal import screen_width  # noqa: PLC0415  only without --json
     from quotewell.views.render.watch import watch_screen  # noqa: PLC0415  likewise
 
     pauses = [

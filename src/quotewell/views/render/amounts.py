@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-from rich.text import Text
 
 from quotewell.views.render.layout import cell
+from quotewell.views.render.text import Text
 from quotewell.views.words import MINUS, number
 
 __all__ = ["Unit", "coloured", "unit_for"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
-
 from quotewell.cache.stats import CacheStats, DayStats, FacetStats
 from quotewell.views.render.layout import EMPTY, Column, Line, Row, Table, cell, inset
+from quotewell.views.render.text import Text
 from quotewell.views.words import count, data_size, number, percent, shortened
 
 __all__ = ["cache_stats_screen"]

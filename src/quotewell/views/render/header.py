@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from zoneinfo import ZoneInfo
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import BetaState, PriceFreshness, Summary
 from quotewell.views.render.layout import Line, cell, parted
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, age, count, day, number, shortened
 
-__all__ = ["header", "moment", "title"]
+__all__ = ["day_in_new_york", "header", "moment", "title"]
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _FILE_WIDTH = 40
@@ -47,12 +46,17 @@ def title(
     details = cell("".join(f" · {detail}" for detail in about))
     name = shortened(PurePath(file).name, max(min(_FILE_WIDTH, width - details.cell_len), 8))
     line = cell(name, "bold").append_text(details)
-    positions = "on an unknown day" if as_of is None else f"of {day(as_of.astimezone(_NEW_YORK))}"
+    positions = "on an unknown day" if as_of is None else f"of {day_in_new_york(as_of)}"
     if valued_at is None:
         valued = cell(f"valued {NOT_AVAILABLE}: give --as-of DATE", "yellow")
     else:
         valued = cell(f"valued {moment(valued_at)}")
     return parted(line, Text.assemble(f"positions {positions} · ", valued), width)
+
+
+def day_in_new_york(instant: dt.datetime) -> str:
+    """The day of an instant as a calendar in New York shows it: `8 May 2025`."""
+    return day(instant.astimezone(_NEW_YORK))
 
 
 def moment(instant: dt.datetime) -> str:

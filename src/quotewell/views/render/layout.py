@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import msgspec
-from rich.text import Text
 
+from quotewell.views.render.text import Text
 from quotewell.views.words import printable
 
 __all__ = [
@@ -156,7 +156,7 @@ def inset(lines: Sequence[Line], width: int) -> list[Line]:
     framed = []
     for line in lines:
         framed.append(Text.assemble(" ", line) if line.plain else EMPTY)
-        framed[-1].truncate(width + 1, overflow="ellipsis")
+        framed[-1].truncate(width + 1)
     return framed
 
 
@@ -184,7 +184,7 @@ def packed(items: Iterable[Text], width: int, head: str = "") -> list[Line]:
             lines[-1].append_text(item)
             continue
         short = item.copy()
-        short.truncate(room, overflow="ellipsis")
+        short.truncate(room)
         lines.append(Text.assemble(" " * len(head) if lines else (head, "bold"), short))
     return lines
 

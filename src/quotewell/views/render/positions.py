@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
 from quotewell.symbols import parse_option
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Table, cell, inset
+from quotewell.views.render.text import Text
 from quotewell.views.words import count, day, number
 
 __all__ = ["positions_screen"]
 
 _SYMBOL_WIDTH = 28
 _SHORTEST_NOTE = 12
-_SHOWN_BY_MARKERS = frozenset(
-    ("stale", "stale_beta", "reported", "assumed_rate", "assumed_dividend", "estimated", "model", "no_beta")
-) | {"given_beta", "given_rate", "given_dividend", "proxy_dividend", "override_price", "override_beta"}
+_SHOWN_BY_MARKERS = (
+    frozenset(("stale", "stale_beta", "reported", "assumed_rate", "assumed_dividend", "estimated", "model"))
+    | {"no_beta", "given_beta", "given_rate", "given_dividend", "proxy_dividend", "override_price"}
+    | {"override_beta", "discrete_dividends", "projected_dividend"}
+)
 """Flags that a marker beside a figure, or its absence, already shows."""
 
 
@@ -86,7 +87,7 @@ def _table(shown: Sequence[ValuedRow] | Sequence[Group], currency: str, room: in
     table = Table(columns, cells).fitted(room - (2 + min(longest, _SHORTEST_NOTE) if longest else 0))
     left = room - table.width - 2
     for note in notes:
-        note.truncate(max(left, 0), overflow="ellipsis")
+        note.truncate(max(left, 0))
     return table.with_column(Column("Notes" if longest else "", left=True), notes).lines()
 
 
@@ -107,7 +108,7 @@ def _symbol(row: ValuedRow) -> Text:
         strike = number(option.strike, 3).rstrip("0").rstrip(".")
         symbol = f"{option.root} {day(option.expiry)} {strike} {option.right}"
     text = cell(symbol, "bold" if row.kind == "stock" else "")
-    text.truncate(_SYMBOL_WIDTH, overflow="ellipsis")
+    text.truncate(_SYMBOL_WIDTH)
     return text
 
 
@@ -130,7 +131,7 @@ def _market_cells(row: ValuedRow, unit: Unit) -> list[Text]:
         return [EMPTY] * 6
     flags = set(row.flags)
     assumed = "!" if flags & {"assumed_rate", "assumed_dividend"} else ""
-    estimated = "~" if flags & {"estimated", "model"} else ""
+    estimated = "~" if flags & {"estimated", "model", "projected_dividend"} else ""
     return [
         cell(number(row.delta, 2) if row.kind == "option" else ""),
         cell(assumed + estimated, "yellow"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.summary import DisputedRow, Summary
 from quotewell.symbols import parse_option
 from quotewell.views.render.layout import Line, cell
+from quotewell.views.render.text import Text
 from quotewell.views.words import count, number, printable
 
 __all__ = ["problems"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.summary import DifferenceParts
 from quotewell.views.render.amounts import Unit, coloured, unit_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Row, Table, cell, inset, packed
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, count, number
 
 __all__ = ["reconciliation_screen"]
@@ -137,7 +136,7 @@ def _rows(rows: Sequence[RowDifference], unit: Unit) -> Table:
 
 def _symbol(row: RowDifference) -> Text:
     text = cell(row.symbol, "bold" if row.kind == "stock" else "")
-    text.truncate(_SYMBOL_WIDTH, overflow="ellipsis")
+    text.truncate(_SYMBOL_WIDTH)
     return text
 
 

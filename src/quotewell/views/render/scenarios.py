@@ -6,15 +6,16 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import ExpiringOption, WhatIfPoint
 from quotewell.views.render.amounts import Unit, coloured
 from quotewell.views.render.layout import Column, Line, Row, Table, cell, packed, wrapped
+from quotewell.views.render.text import Text
 from quotewell.views.render.totals import missing
 from quotewell.views.words import NOT_AVAILABLE, count, number, printable, signed
 
-__all__ = ["expiring_soon", "market_moves"]
+__all__ = ["SCENARIO", "expiring_soon", "market_moves", "move"]
+
+SCENARIO = "scenario: implied volatility rises by 1.5 % of itself for each 1 % that the market falls"
 
 _LINES_OF_EXPIRING = 4
 
@@ -38,13 +39,12 @@ def market_moves(points: Sequence[WhatIfPoint], unit: Unit, width: int) -> list[
         rows.append([cell("P&L, scenario"), *(unit.change(point.scenario_pnl) for point in points)])
     lines = _moves_table(points, rows, width).lines()
     if has_scenario:
-        note = "scenario: implied volatility rises by 1.5 % of itself for each 1 % that the market falls"
-        lines += wrapped(note, width, "dim")
+        lines += wrapped(SCENARIO, width, "dim")
     return lines
 
 
 def _moves_table(points: Sequence[WhatIfPoint], rows: Sequence[Row], width: int) -> Table:
-    headings = [_move(point.market) for point in points]
+    headings = [move(point.market) for point in points]
     table = Table([], rows)
     for gap in (2, 1):  # closer together before any column goes: every figure begins with a sign
         table.columns = [
@@ -103,7 +103,8 @@ def _percent(fraction: float | None) -> float | None:
     return None if fraction is None else fraction * 100
 
 
-def _move(market: float) -> str:
+def move(market: float) -> str:
+    """A move as a percentage: `−12.5 %`."""
     percents = round(market * 100, 6)
     return f"{signed(percents, 0 if percents.is_integer() else 1)} %" if market else "0"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import Summary
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.render.header import header
 from quotewell.views.render.layout import EMPTY, Line, inset, packed
 from quotewell.views.render.problems import problems
 from quotewell.views.render.scenarios import expiring_soon, market_moves
+from quotewell.views.render.text import Text
 from quotewell.views.render.totals import notes, totals
 from quotewell.views.render.underlyings import underlyings
 

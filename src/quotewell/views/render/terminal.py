@@ -1,17 +1,23 @@
-"""Lines → the terminal: its width, its colours, its characters."""
+"""Lines → the terminal: its width, its colours, its characters. Where none is, rich is not needed."""
 
 from __future__ import annotations
 
-import shutil
+import os
+import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
+from quotewell.views.render.text import Text
 
-__all__ = ["NARROWEST", "WIDEST", "screen_width", "show"]
+if TYPE_CHECKING:
+    from rich.text import Text as RichText
+
+__all__ = ["NARROWEST", "WIDEST", "as_rich", "screen_width", "show"]
 
 NARROWEST, WIDEST = 60, 120
 _UNKNOWN = 80
+_COLOUR_ASKED_FOR = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Environment variables by which rich takes a pipe for a terminal."""
 
 
 def screen_width() -> int:
@@ -22,15 +28,43 @@ def screen_width() -> int:
 def show(lines: Iterable[Text]) -> None:
     """Print lines, coloured on a terminal unless `NO_COLOR` is set; cut at its edge rather than wrapped."""
     width = min(max(_columns(), 1), WIDEST)
-    console = _Console(width=width, highlight=False, markup=False, emoji=False)
-    console.print(Text("\n").join(lines), no_wrap=True, overflow="ellipsis")
+    cut = [line.copy() for line in lines]
+    for line in cut:
+        line.truncate(width)
+    if sys.stdout.isatty() or any(os.environ.get(name) for name in _COLOUR_ASKED_FOR):
+        _print_coloured(cut, width)
+    else:
+        sys.stdout.write("".join([f"{line.plain}\n" for line in cut]))
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Let the caller decide; rich would end the process with code 1."""
-        raise BrokenPipeError
+def as_rich(lines: Iterable[Text]) -> RichText:
+    """The same for rich."""
+    from rich.text import Text as RichText  # noqa: PLC0415  only for terminals
+
+    return RichText("\n").join(RichText.assemble(*line.pieces) for line in lines)
+
+
+def _print_coloured(lines: Iterable[Text], width: int) -> None:
+    from rich.console import Console  # noqa: PLC0415  only for terminals
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            """Let the caller decide; rich would end the process with code 1."""
+            raise BrokenPipeError
+
+    console = Quiet(width=width, highlight=False, markup=False, emoji=False)
+    console.print(as_rich(lines), no_wrap=True, overflow="ellipsis")
 
 
 def _columns() -> int:
-    return shutil.get_terminal_size((_UNKNOWN, 24)).columns
+    """What `shutil.get_terminal_size` says, without the import of the compression modules."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = 0
+    if columns > 0:
+        return columns
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _UNKNOWN  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):  # there is no stream, it is closed, or no terminal
+        return _UNKNOWN

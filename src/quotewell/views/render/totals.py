@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import Bucket, NetBucket, Summary
 from quotewell.views.render.amounts import Unit, coloured
 from quotewell.views.render.layout import (
@@ -20,6 +18,7 @@ from quotewell.views.render.layout import (
     side_by_side,
     wrapped,
 )
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, count, number, percent, share
 
 __all__ = ["missing", "notes", "totals"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from quotewell.portfolio.summary import UnderlyingRow
 from quotewell.views.render.amounts import Unit, coloured
 from quotewell.views.render.bars import ZERO, axis_for
 from quotewell.views.render.layout import EMPTY, Column, Line, Table, cell
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, number, percent, shortened
 
 __all__ = ["underlyings"]
@@ -80,7 +79,7 @@ def _table(
 
 def _name(row: UnderlyingRow) -> Text:
     name = cell(row.name or "", "dim")
-    name.truncate(_NAME_WIDTH, overflow="ellipsis")
+    name.truncate(_NAME_WIDTH)
     return name
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from quotewell.refresh import RefreshStatus
 from quotewell.views.render.amounts import coloured
 from quotewell.views.render.layout import EMPTY, Column, Line, Table, cell, inset, packed
+from quotewell.views.render.text import Text
 from quotewell.views.words import NOT_AVAILABLE, age, count, number, signed
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def watch_screen(
     longest = max((note.cell_len for note in notes), default=0)
     table = Table(columns, [_cells(row) for row in rows]).fitted(room - min(longest + 2, _SHORTEST_NOTE))
     for note in notes:
-        note.truncate(max(room - table.width - 2, 0), overflow="ellipsis")
+        note.truncate(max(room - table.width - 2, 0))
     table = table.with_column(Column("", left=True), notes)
     lines = [*_head(rows, status, now, requests, room), EMPTY, *table.lines()]
     lines += [cell(f"paused: {pause}", "yellow") for pause in pauses]
@@ -81,7 +80,7 @@ def _head(
 
 def _cells(row: WatchRow) -> list[Text]:
     symbol = cell(row.symbol, "bold")
-    symbol.truncate(_SYMBOL_WIDTH, overflow="ellipsis")
+    symbol.truncate(_SYMBOL_WIDTH)
     is_stale = row.price is not None and row.freshness == "stale"
     change = EMPTY if row.change is None else coloured(f"{signed(100 * row.change, 2)} %")
     return [
