@@ -9,8 +9,7 @@ import pytest
 
 from command_line import CommandLine
 from quotewell.calendars import close_of
-from quotewell.records import Dividend, DividendEvent, Freshness, Reading, Record
-from quotewell.symbols import parse_option
+from quotewell.records import Dividend, DividendEvent, Freshness, Need, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock
 from quotewell.views.cli import explain
 from quotewell.views.explanation import payouts_of, values_of
@@ -200,17 +199,18 @@ def test_explain_shows_the_ex_dates_that_options_are_valued_with() -> None:
     dividend: Reading[Record] = Reading(
         "AAPL", Dividend(symbol="AAPL", events=events), Freshness.FRESH, "memory"
     )
-    option = parse_option("AAPL250919C00200000")
-    payouts = payouts_of("AAPL250919C00200000", {("AAPL", "dividend"): dividend}, AT)
+    option = "AAPL250919C00200000"
+    readings: dict[Need, Reading[Record]] = {("AAPL", "dividend"): dividend}
+    payouts = payouts_of(option, readings, AT)
     assert [(one.ex_date.isoformat(), one.projected) for one in payouts] == [
         ("2025-05-12", False),
         ("2025-08-12", True),
     ]
-    text = explain._schedule("AAPL", option, payouts)
+    text = explain._schedule(option, payouts)
     assert "ex-dates of AAPL until expiry" in text
     assert "  2025-08-12  0.2600  projected" in text
-    a_year = payouts_of("AAPL", {("AAPL", "dividend"): dividend}, AT)
+    a_year = payouts_of("AAPL", readings, AT)
     assert [one.ex_date.isoformat() for one in a_year][-1] == "2026-02-12"
     silent: Reading[Record] = Reading("AAPL", Dividend(symbol="AAPL"), Freshness.FRESH, "memory")
-    assert payouts_of("AAPL", {("AAPL", "dividend"): silent}, AT) == []
-    assert explain._schedule("AAPL", option, []) == ""
+    assert payouts_of(option, {("AAPL", "dividend"): silent}, AT) == []
+    assert explain._schedule(option, []) == ""

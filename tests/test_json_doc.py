@@ -13,13 +13,13 @@ from command_line import CommandLine
 from quotewell.cache.stats import DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
-from quotewell.portfolio.payout import Payout
 from quotewell.portfolio.problems import Problem, ProblemKind
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
 from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
 from quotewell.prefetch import Outcome, PlannedRequests
+from quotewell.records import Payout
 from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check
 from quotewell.views.cli.watch import WatchRow

@@ -270,8 +270,13 @@ class Readers:
         return [(symbol, "history") for symbol in [*others, self.settings.benchmark]] if others else []
 
     def _risk_readings(self, derived: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
-        stated = self.settings.beta == "provider"
-        loader = RiskLoader(self.settings.benchmark, _Cached(self), self._clock.now, stated=stated)
+        loader = RiskLoader(
+            self.settings.benchmark,
+            _Cached(self),
+            self._clock.now,
+            stated=self.settings.beta == "provider",
+            weekly=self.settings.beta == "weekly",
+        )
         return self.engine.read(derived, loader, ask)
 
 

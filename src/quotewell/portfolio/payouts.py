@@ -18,12 +18,11 @@ import numpy as np
 from quotewell.analytics.arrays import Objects
 from quotewell.analytics.dividends import Dividends
 from quotewell.portfolio.needs import valuation_day, yield_symbol
-from quotewell.portfolio.payout import Payout
 from quotewell.portfolio.snapshot import Snapshot
-from quotewell.records import DividendEvent
+from quotewell.records import DividendEvent, Payout
 from quotewell.symbols import Option
 
-__all__ = ["YEAR", "Payout", "dividends_of", "payouts_before", "payouts_until", "projected"]
+__all__ = ["YEAR", "dividends_of", "payouts_before", "payouts_until", "projected"]
 
 YEAR = 365.0 * 86400.0
 """Seconds a year in every time to expiry."""

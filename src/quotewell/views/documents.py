@@ -9,7 +9,7 @@ import msgspec
 from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats, PersistentStats
 from quotewell.prefetch import Outcome, PrefetchReport
 
-__all__ = ["Cleared", "Prefetch", "Statistics", "prefetch_document", "statistics_document"]
+__all__ = ["Cleared", "Copied", "Prefetch", "Statistics", "prefetch_document", "statistics_document"]
 
 
 class Prefetch(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,15 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int = 1
     cleared: int
+
+
+class Copied(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of the records, by facet or table, when all were copied into another cache."""
+
+    schema: int = 1
+    to: str
+    copied: Mapping[str, int]
+    kept: Mapping[str, int]
 
 
 def prefetch_document(report: PrefetchReport) -> Prefetch:

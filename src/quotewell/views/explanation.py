@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from quotewell.portfolio.payout import Payout
-from quotewell.records import Dividend, Facet, Failure, Need, Quote, Reading, Record
+from quotewell.records import Dividend, Facet, Failure, Need, Payout, Quote, Reading, Record
 from quotewell.symbols import SymbolKind, kind, parse_option
 from quotewell.views.words import iso
 
 __all__ = [
-    "Block", "Explanation", "LastFailure", "explanation", "facets_of", "needs_of", "payer_of", "payouts_of",
+    "Block",
+    "Explanation",
+    "LastFailure",
+    "explanation",
+    "facets_of",
+    "needs_of",
+    "payouts_of",
     "values_of",
-]  # fmt: skip
+]
 
 _FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend", "history")
 _FACETS_OF_KIND: dict[SymbolKind, tuple[Facet, ...]] = {
@@ -58,8 +63,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = 1
     symbol: str
     facets: dict[str, Block]
-    payouts: Sequence[Payout]
-    """The dividends that options are valued with, to expiry or for a year; empty where a yield is."""
+    payouts: list[Payout]
     requests: int
 
 
@@ -68,32 +72,28 @@ def facets_of(name: str) -> tuple[Facet, ...]:
     return _FACETS_OF_KIND.get(kind(name), _FACETS)
 
 
-def payer_of(name: str) -> str | None:
-    """Whose dividends concern a canonical symbol: an option's underlying, or itself."""
-    option = parse_option(name)
-    return name if option is None else option.underlying
-
-
 def needs_of(name: str) -> list[Need]:
-    """All that is read to explain a canonical symbol."""
+    """What has to be read to explain a canonical symbol: its facets, and what its options are valued with."""
     needs: list[Need] = [(name, facet) for facet in facets_of(name)]
-    payer = payer_of(name)
-    return [*needs, (payer, "dividend")] if payer not in (None, name) else needs
+    option = parse_option(name)
+    if option is not None and option.underlying is not None:
+        needs.append((option.underlying, "dividend"))
+    return needs
 
 
 def explanation(
     name: str, readings: Mapping[Need, Reading[Record]], now: float, requests: int
 ) -> Explanation:
-    """What the readings of all `needs_of` a canonical symbol say at `now` (epoch seconds)."""
+    """What readings of all `needs_of` a canonical symbol say at `now` (epoch seconds)."""
     blocks: dict[str, Block] = {facet: _block(readings[name, facet]) for facet in facets_of(name)}
-    payouts = payouts_of(name, readings, now)
-    return Explanation(symbol=name, facets=blocks, payouts=payouts, requests=requests)
+    return Explanation(symbol=name, facets=blocks, payouts=payouts_of(name, readings, now), requests=requests)
 
 
 def payouts_of(name: str, readings: Mapping[Need, Reading[Record]], now: float) -> list[Payout]:
     """The dividends that options are valued with, to expiry or for a year; empty where a yield is."""
-    payer = payer_of(name)
-    dividend = readings.get((payer, "dividend")) if payer is not None else None
+    option = parse_option(name)
+    payer = name if option is None else option.underlying
+    dividend = None if payer is None else readings.get((payer, "dividend"))
     if payer is None or dividend is None or not isinstance(dividend.record, Dividend):
         return []
     if not dividend.record.events:
@@ -102,8 +102,7 @@ def payouts_of(name: str, readings: Mapping[Need, Reading[Record]], now: float) 
     from quotewell.portfolio.needs import valuation_day  # noqa: PLC0415  likewise
     from quotewell.portfolio.payouts import payouts_until  # noqa: PLC0415  likewise
 
-    quote, option = readings.get((name, "quote")), parse_option(name)
-    quoted = quote.record if quote is not None else None
+    quoted = readings[name, "quote"].record if (name, "quote") in readings else None
     currency = currency_of(payer, quoted.currency if isinstance(quoted, Quote) else None)
     last = valuation_day(now) + _A_YEAR if option is None else option.expiry
     found = payouts_until(last, dividend.record.events, currency, 1.0, now)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.portfolio.what_if import WhatIfReport
 from quotewell.prefetch import Outcome, Progress
+from quotewell.records import Payout
 from quotewell.views.api.documents import Book, BookList, BookListed
 from quotewell.views.api.jobs import Job
 from quotewell.views.api.paging import Page
@@ -31,7 +34,8 @@ EXPLANATION = Explanation(
             source="yahoo", as_of=_AT, fetched_at=_AT, freshness="fresh", level="memory", failure=None,
         )
     },
-    payouts=(), requests=2,
+    payouts=[Payout(ex_date=dt.date(2025, 8, 12), years=0.26, amount=0.26, projected=True)],
+    requests=2,
 )  # fmt: skip
 PREFETCH = Prefetch(
     requests=2, waited=0.0, seconds=0.4, counts={"fetched": 2},

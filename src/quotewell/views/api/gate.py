@@ -36,7 +36,8 @@ _UNGUARDED = "/health"
 _API = "/api/"
 _UPLOAD = f"{PREFIX}/portfolios"
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-_CHALLENGE = 'Bearer realm="quotewell", Basic realm="quotewell", charset="UTF-8"'
+_CHALLENGES = ('Bearer realm="quotewell"', 'Basic realm="quotewell", charset="UTF-8"')
+"""A header each: browsers read no more than the first of a header."""
 _ASKED = frozenset((b"host", b"origin", b"authorization", b"content-length", b"sec-fetch-site"))
 
 
@@ -77,12 +78,10 @@ class Gate:
         if scope["path"] == _UNGUARDED:
             return None
         if self._token is not None and not self._carries_token(headers.get(b"authorization", b"")):
-            return problem(
-                401,
-                "a token is needed",
-                hint="Authorization: Bearer TOKEN",
-                headers={"www-authenticate": _CHALLENGE},
-            )
+            refusal = problem(401, "a token is needed", hint="Authorization: Bearer TOKEN")
+            for challenge in _CHALLENGES:
+                refusal.headers.append("www-authenticate", challenge)
+            return refusal
         if scope["type"] == "websocket" or scope["method"] not in _SAFE:
             if not _same_site(headers, host):
                 return problem(403, "pages of other sites may change nothing here")

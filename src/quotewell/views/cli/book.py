@@ -46,6 +46,7 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
             rates=dict(options.rate),
             dividend_yield=options.dividend_yield,
             beta=options.assume_beta,
+            blume=options.blume,
             cash_like=options.cash_like or frozenset(),
         )
         book = book_of(file, tickers, basis=basis, at=instant)

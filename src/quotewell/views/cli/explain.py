@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from quotewell.records import Facet, Reading, Record
-from quotewell.symbols import Option, normalise, parse_option
+from quotewell.records import Facet, Payout, Reading, Record
+from quotewell.symbols import normalise, parse_option
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_beta, add_common, open_service
 from quotewell.views.cli.output import print_json, print_lines
-from quotewell.views.explanation import explanation, facets_of, needs_of, payer_of, values_of
+from quotewell.views.explanation import explanation, facets_of, needs_of, payouts_of, values_of
 from quotewell.views.words import NOT_AVAILABLE, age, aligned, count, iso, number, printable
-
-if TYPE_CHECKING:
-    from quotewell.portfolio.payout import Payout
 
 __all__ = ["add", "run"]
 
@@ -34,20 +30,19 @@ def run(options: Namespace) -> int:
     with open_service(options) as tickers:
         readings = tickers.read(needs_of(name), grace=False)
         now, requests = tickers.now(), tickers.requests
-    found = explanation(name, readings, now, requests)
     facets = {facet: readings[name, facet] for facet in facets_of(name)}
     if options.json:
-        print_json(found)
+        print_json(explanation(name, readings, now, requests))
     else:
-        schedule = _schedule(payer_of(name), parse_option(name), found.payouts)
-        print_lines(_text(name, facets, now) + schedule)
+        print_lines(_text(name, facets, now) + _schedule(name, payouts_of(name, readings, now)))
     return FINE if any(reading.usable for reading in facets.values()) else FAILED
 
 
-def _schedule(payer: str | None, option: Option | None, payouts: Sequence[Payout]) -> str:
+def _schedule(name: str, payouts: Sequence[Payout]) -> str:
     if not payouts:
         return ""
-    reach = "of a year" if option is None else f"of {payer} until expiry"
+    option = parse_option(name)
+    reach = "of a year" if option is None else f"of {option.underlying} until expiry"
     rows = [
         [f"  {one.ex_date.isoformat()}", number(one.amount, 4), "projected" if one.projected else "known"]
         for one in payouts

@@ -53,7 +53,9 @@ def add_beta(parser: argparse.ArgumentParser) -> None:
         "--benchmark", metavar="SYMBOL", type=symbol, help="what betas are measured against (^GSPC)"
     )
     parser.add_argument(
-        "--beta", choices=("computed", "provider"), help="whose betas: our own regression, or the provider's"
+        "--beta",
+        choices=("computed", "weekly", "provider"),
+        help="whose betas: our own regression, of weekly returns for all, or the provider's",
     )
 
 
@@ -68,6 +70,9 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
     add_beta(parser)
     parser.add_argument(
         "--assume-beta", metavar="X", type=number, help="take this for a beta that is unknown; marked !"
+    )
+    parser.add_argument(
+        "--blume", action="store_true", help="move our own betas a third of the way to 1 (Blume's adjustment)"
     )
     parser.add_argument(
         "--rate",

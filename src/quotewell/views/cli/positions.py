@@ -31,7 +31,7 @@ _NOT_MISSING = (
     frozenset(
         ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
     )
-    | {"given_dividend", "given_beta", "proxy_dividend", "reported", "assignment"}
+    | {"given_dividend", "given_beta", "adjusted_beta", "proxy_dividend", "reported", "assignment"}
     | {"discrete_dividends", "projected_dividend"}
     | {f"override_{what}" for what in ("price", "beta", "dividend", "deliverable")}
 )
