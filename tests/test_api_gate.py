@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api_parts import BOOK, PREFIX, TOKEN, Api, serving
-from quotewell.views.api import forms, gate
+from quotewell.views.api import forms, gate, portfolio_routes
 from quotewell.views.api.gate import MOST_SENT, Gate
 from quotewell.views.api.observing import LoggedRequest
 from quotewell.views.uploads import MOST_BYTES, MOST_FILES
@@ -282,6 +282,35 @@ def test_a_body_in_pieces_is_read_no_further_than_allowed(
 def test_a_length_that_is_no_number_is_refused(api: Api, length: str) -> None:
     answer = api.client.post(f"{PREFIX}/cache/refresh", headers={"content-length": length})
     assert answer.status_code in (400, 413)
+
+
+def test_only_so_many_uploads_are_held_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portfolio_routes, "_MOST_UPLOADS", 1)
+    with serving() as api:
+
+        async def scenario() -> tuple[int, int, int]:
+            begun, go_on = asyncio.Event(), asyncio.Event()
+
+            async def slow() -> AsyncIterator[bytes]:
+                yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+                begun.set()
+                await go_on.wait()
+                yield BOOK + b"\r\n--b--\r\n"
+
+            transport = httpx.ASGITransport(app=api.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                headers = {"content-type": "multipart/form-data; boundary=b"}
+                path = f"{PREFIX}/portfolios"
+                first = asyncio.create_task(client.post(path, content=slow(), headers=headers))
+                await begun.wait()
+                refused = await client.post(path, files={"file": ("b.csv", BOOK)})
+                assert refused.headers["retry-after"] == "1"
+                go_on.set()
+                taken = await first
+                again = await client.post(path, files={"file": ("c.csv", BOOK)})
+            return taken.status_code, refused.status_code, again.status_code
+
+        assert asyncio.run(scenario()) == (201, 503, 201)
 
 
 def test_a_zip_bomb_is_not_unpacked(api: Api) -> None:

@@ -15,6 +15,7 @@ from quotewell.portfolio.reconciliation import Reconciliation, reconcile
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
 from quotewell.portfolio.summary import Summary
+from quotewell.portfolio.what_if import WhatIfReport
 from quotewell.views.imported import File
 
 
@@ -110,9 +111,26 @@ def test_the_first_question_costs_one_plan(api: Api, book: tuple[str, Portfolio]
 def test_what_if_at_the_moves_that_are_asked_for(api: Api, book: tuple[str, Portfolio]) -> None:
     path, portfolio = book
     document = api.get(f"{path}/what-if", params={"market": [0.1, 0, -0.1]}).json()
-    assert document["what_if"] == plain(portfolio.what_if([0.1, 0.0, -0.1]))
-    assert document["base_currency"] == "USD"
-    assert len(api.get(f"{path}/what-if").json()["what_if"]) == 9
+    assert document["points"] == plain(portfolio.what_if([0.1, 0.0, -0.1]))
+    assert list(document) == list(WhatIfReport.__struct_fields__)
+    assert len(api.get(f"{path}/what-if").json()["points"]) == 9
+
+
+def test_what_if_single_symbols_move_and_days_pass(api: Api, book: tuple[str, Portfolio]) -> None:
+    path, portfolio = book
+    query = {"market": 0, "shock": ["aapl=-0.2", "MSFT=0.1"], "days": 3, "volatility": 5}
+    document = api.get(f"{path}/what-if", params=query).json()
+    assert document["shocks"] == {"AAPL": -0.2, "MSFT": 0.1}
+    shocks = {"AAPL": -0.2, "MSFT": 0.1}
+    assert document["points"] == plain(portfolio.what_if([0.0], shocks=shocks, days=3.0, volatility=5.0))
+    assert document["points"][0]["pnl"] == 10 * 200.0 * -0.2 - 5 * 400.0 * 0.1
+
+
+@pytest.mark.parametrize("shock", ["AAPL", "AAPL=x", "AAPL=nan", "=0.1", "NOPE=0.1"])
+def test_a_shock_that_is_none_is_refused(api: Api, book: tuple[str, Portfolio], shock: str) -> None:
+    answer = api.get(f"{book[0]}/what-if", params={"shock": shock})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["kind"] in ("usage", "symbol")
 
 
 @pytest.mark.parametrize("market", ["nan", "inf", "-1.5", "11", "x"])

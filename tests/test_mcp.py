@@ -60,7 +60,15 @@ def test_a_client_asks_every_tool(tmp_path: Path, book: str) -> None:
             assert tool.annotations is not None
             assert tool.annotations.read_only_hint is True
             names = set(tool.input_schema.get("properties", {}))
-            assert names <= {"symbols", "symbol", "market", "most"}  # no paths, no addresses
+            assert names <= {
+                "symbols",
+                "symbol",
+                "market",
+                "most",
+                "shocks",
+                "days",
+                "volatility",
+            }  # no paths, no addresses
         asked: dict[str, dict[str, Any]] = {
             "quotes": {"symbols": ["AAPL", "NOPE"]},
             "explain": {"symbol": "aapl"},
@@ -84,8 +92,9 @@ def test_a_client_asks_every_tool(tmp_path: Path, book: str) -> None:
     assert summary["value"]["missing"] == ["NOPE"]
     assert len(said["exposures"]["underlyings"]) == 1
     assert said["exposures"]["more_underlyings"] == len(summary["by_underlying"]) - 1
-    assert [point["market"] for point in said["what_if"]["what_if"]] == [-0.1, 0.0]
-    assert said["what_if"]["what_if"][1]["pnl"] == 0.0
+    points = said["what_if"]["what_if"]["points"]
+    assert [point["market"] for point in points] == [-0.1, 0.0]
+    assert points[1]["pnl"] == 0.0
     for name in ("summary", "exposures", "what_if"):
         provenance = said[name]["provenance"]
         assert provenance["file"] == "positions.csv"  # where it lies is no client's affair

@@ -51,7 +51,8 @@ def served(folder: Path, *arguments: str) -> Iterator[Server]:
         "QUOTEWELL_CALENDARS": "plain",
         "XDG_CONFIG_HOME": str(folder),
     }
-    command = [sys.executable, "-m", "quotewell", "serve", "--port", "0", "--no-page", *arguments]
+    page = () if "--page" in arguments else ("--no-page",)
+    command = [sys.executable, "-m", "quotewell", "serve", "--port", "0", *page, *arguments]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
@@ -104,6 +105,16 @@ def test_the_token_is_wanted_and_told_nowhere(tmp_path: Path, token_file: str) -
     requests = [line for line in lines if "route" in line]
     assert [line["status"] for line in requests] == [401, 200, 200]
     assert TOKEN not in errors
+
+
+def test_the_page_wants_the_token_too(tmp_path: Path, token_file: str) -> None:
+    with served(tmp_path, "--page", "--token-file", token_file) as server:
+        for path in ("/", "/_nicegui_ws/socket.io/?EIO=4&transport=polling", "/_nicegui/x/y.js"):
+            assert server.get(path).status_code == 401
+            assert server.get(path, headers={"host": "evil.example"}).status_code == 421
+        assert server.get("/", auth=("anybody", TOKEN)).status_code == 200
+        code, errors = server.end()
+    assert (code, TOKEN in errors) == (0, False)
 
 
 def test_several_workers_answer_the_api_alone_with_the_same_book(tmp_path: Path, book: str) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from quotewell.errors import UsageError
 from quotewell.portfolio.portfolio import MOVES, Portfolio
 from quotewell.portfolio.reconciliation import Reconciliation, reconcile
 from quotewell.portfolio.report import instant
 from quotewell.portfolio.row import ValuedRow, row_of
 from quotewell.portfolio.selection import Selection, grouped, sort_order
 from quotewell.portfolio.summary import Summary
+from quotewell.portfolio.what_if import WhatIfReport, report
 from quotewell.symbols import normalise
 from quotewell.views.api import examples
 from quotewell.views.api.answers import document
 from quotewell.views.api.context import PREFIX, Context
-from quotewell.views.api.documents import PositionsPage, Underlyings, WhatIf
+from quotewell.views.api.documents import PositionsPage, Underlyings
 from quotewell.views.api.paging import Limit, Offset, Page, links, part_of
 from quotewell.views.api.portfolio_routes import Key, book_under
 from quotewell.views.api.schemas import answers
@@ -34,6 +38,14 @@ _Moves = Annotated[
         max_length=200,
         description="Moves of the benchmark, as fractions; by default those of the report.",
         examples=[[-0.1, 0.0, 0.1]],
+    ),
+]
+_Shocks = Annotated[
+    Sequence[Annotated[str, Query(max_length=60)]],
+    Query(
+        max_length=100,
+        description="Moves of single symbols, as SYMBOL=FRACTION, in place of beta times the market's.",
+        examples=[["AAPL=-0.2"]],
     ),
 ]
 _Least = Annotated[float | None, Query(ge=0.0, allow_inf_nan=False)]
@@ -110,18 +122,26 @@ def analysis_routes(context: Context) -> APIRouter:
     @routes.get(
         "/what-if",
         summary="Profit or loss at moves of the market",
-        responses=answers(WhatIf, "One point for each move, in the order asked.", example=examples.WHAT_IF),
+        responses=answers(
+            WhatIfReport, "One point for each move, in the order asked.", example=examples.WHAT_IF
+        ),
     )
-    async def what_if(key: Key, market: _Moves = None) -> Response:
+    async def what_if(
+        key: Key,
+        market: _Moves = None,
+        shock: _Shocks = (),
+        days: Annotated[float, Query(ge=0.0, le=3_660.0, allow_inf_nan=False)] = 0.0,
+        volatility: Annotated[float, Query(ge=-500.0, le=500.0, allow_inf_nan=False)] = 0.0,
+    ) -> Response:
         book = book_under(context, key).book
-        points = await run(lambda: book.what_if(MOVES if market is None else market))
-        found = WhatIf(
-            base_currency=book.basis.base_currency,
-            benchmark=book.basis.benchmark,
-            valuation_at=instant(book.at),
-            what_if=points,
-        )
-        return document(found)
+        moves, shocks = MOVES if market is None else market, dict(map(_shock, shock))
+
+        def found() -> WhatIfReport:
+            return report(
+                book, moves, shocks=shocks, days=days, volatility=volatility, requests=book.requests
+            )
+
+        return document(await run(found))
 
     @routes.get(
         "/reconciliation",
@@ -137,6 +157,18 @@ def analysis_routes(context: Context) -> APIRouter:
 
 def _is_of(account: str, row: ValuedRow) -> bool:
     return (row.account or "").casefold() == account.casefold()
+
+
+def _shock(text: str) -> tuple[str, float]:
+    """`AAPL=-0.2` as a symbol and its move."""
+    name, _, move = text.rpartition("=")
+    try:
+        value = float(move)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"shock: {text!r} is not SYMBOL=FRACTION", hint="AAPL=-0.2")
+    return normalise(name), value
 
 
 def _positions(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from quotewell.portfolio.summary import UnderlyingRow, WhatIfPoint
+from quotewell.portfolio.summary import UnderlyingRow
 from quotewell.views.api.jobs import Job
 from quotewell.views.api.paging import Page
 from quotewell.views.imported import File
@@ -23,7 +23,6 @@ __all__ = [
     "PositionsPage",
     "Ready",
     "Underlyings",
-    "WhatIf",
 ]
 
 
@@ -71,16 +70,6 @@ class Underlyings(msgspec.Struct, frozen=True, kw_only=True):
     valuation_at: dt.datetime | None
     underlyings: Sequence[UnderlyingRow]
     page: Page
-
-
-class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
-    """Profit or loss at moves of the market."""
-
-    schema: int = 1
-    base_currency: str
-    benchmark: str
-    valuation_at: dt.datetime | None
-    what_if: Sequence[WhatIfPoint]
 
 
 class JobList(msgspec.Struct, frozen=True, kw_only=True):

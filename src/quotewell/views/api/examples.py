@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 from quotewell.portfolio.summary import WhatIfPoint
+from quotewell.portfolio.what_if import WhatIfReport
 from quotewell.prefetch import Outcome, Progress
 from quotewell.records import Payout
-from quotewell.views.api.documents import Book, BookList, BookListed, WhatIf
+from quotewell.views.api.documents import Book, BookList, BookListed
 from quotewell.views.api.jobs import Job
 from quotewell.views.api.paging import Page
 from quotewell.views.documents import Prefetch
@@ -62,12 +63,13 @@ BOOKS = BookList(
     ],
     page=Page(offset=0, limit=50, total=1),
 )  # fmt: skip
-WHAT_IF = WhatIf(
-    base_currency="USD", benchmark="^GSPC", valuation_at=None,
-    what_if=[
+WHAT_IF = WhatIfReport(
+    broker="plain", file="positions.csv", accounts=(), as_of=None, valuation_at=None, base_currency="USD",
+    benchmark="^GSPC", value=2_789_293.0, shocks={}, days=0.0, volatility=0.0, by_underlying=(), requests=0,
+    points=(
         WhatIfPoint(
             market=-0.1, pnl=-52_100.0, share_of_value=-0.019, complete=True, missing=(),
-            delta_pnl=-50_900.0, scenario_pnl=-54_300.0, scenario_complete=True, scenario_missing=(),
-        )
-    ],
+            delta_pnl=-78_600.0, scenario_pnl=-54_300.0, scenario_complete=True, scenario_missing=(),
+        ),
+    ),
 )  # fmt: skip

@@ -147,7 +147,9 @@ def _refresher(context: Context) -> Iterator[Metric]:
 
 def _requests(context: Context) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "quotewell_http_waiting", "Requests that wait for disk, provider or computing.", context.work.waiting
+        "quotewell_http_waiting",
+        "Requests that wait for disk, provider or computing.",
+        context.work.places.taken,
     )
     family = HistogramMetricFamily(
         "quotewell_http_request_seconds", "How long requests took.", labels=["method", "route", "status"]

@@ -16,11 +16,15 @@ from quotewell.views.api.forms import FORM, files_of
 from quotewell.views.api.paging import Limit, Offset, links, part_of
 from quotewell.views.api.problems import NotFoundError
 from quotewell.views.api.schemas import answers
+from quotewell.views.api.work import Places
 from quotewell.views.imported import file_document
 from quotewell.views.uploads import Upload
 from quotewell.views.words import iso
 
 __all__ = ["Key", "book_under", "portfolio_routes"]
+
+_MOST_UPLOADS = 4
+"""At a time."""
 
 Key = Annotated[str, Path(max_length=64, description="What the upload was answered with.")]
 
@@ -33,7 +37,7 @@ def portfolio_routes(context: Context, *, keeps: bool) -> APIRouter:
         keeps: Whether books can be handed over and forgotten; not where several processes answer.
     """
     routes = APIRouter(prefix=PREFIX + "/portfolios", tags=["portfolios"])
-    uploads, run = context.uploads, context.work.run
+    uploads, run, places = context.uploads, context.work.run, Places(_MOST_UPLOADS, "uploads")
 
     @routes.get(
         "",
@@ -68,8 +72,9 @@ def portfolio_routes(context: Context, *, keeps: bool) -> APIRouter:
         responses=answers(Book, "The book; `Location` tells where it is.", example=examples.BOOK, status=201),
     )
     async def add(request: Request) -> Response:
-        files = await files_of(request)
-        upload = await run(lambda: uploads.add(files))
+        with places.one():  # each holds its files in memory
+            files = await files_of(request)
+            upload = await run(lambda: uploads.add(files))
         headers = {"location": f"{PREFIX}/portfolios/{upload.key}"}
         return document(_book(upload), status=201, headers=headers)
 

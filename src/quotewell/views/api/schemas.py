@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from quotewell.portfolio.reconciliation import Reconciliation
 from quotewell.portfolio.summary import Summary
+from quotewell.portfolio.what_if import WhatIfReport
 from quotewell.views.api import documents
 from quotewell.views.api.jobs import Job
 from quotewell.views.api.problems import MEDIA_TYPE, ProblemDetails
@@ -28,6 +29,7 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     Statistics,
     Cleared,
     Summary,
+    WhatIfReport,
     Reconciliation,
     Job,
     ProblemDetails,

@@ -24,7 +24,7 @@ from quotewell.views.api.app import create_app
 from quotewell.views.api.gate import LOOPBACK
 from quotewell.views.api.logs import log_as_json
 from quotewell.views.api.observing import json_lines
-from quotewell.views.uploads import Upload, Uploads
+from quotewell.views.uploads import Uploads
 from quotewell.wiring import connect
 
 __all__ = ["Serving", "listen", "run"]
@@ -89,8 +89,9 @@ def run(serving: Serving, listening: socket.socket) -> None:
         with _opened(serving) as app:
             uvicorn.Server(_config(app)).run(sockets=[listening])
         return
-    with _opened(msgspec.structs.replace(serving, json_log=False)):
-        pass  # what cannot be opened is told once, here, not by each worker again and again
+    with connect(load_settings(serving.settings)) as tickers:
+        # What cannot be opened or read is told once, here, not by each worker again and again.
+        _keep_book(serving, Uploads(tickers))
     factory = functools.partial(_worker, serving)
     Multiprocess(_config(factory, factory=True, workers=serving.workers), [listening]).run()
 
@@ -118,12 +119,7 @@ def _opened(serving: Serving) -> Iterator[ASGIApp]:
     with ExitStack() as stack:
         tickers = stack.enter_context(connect(load_settings(serving.settings)))
         uploads = Uploads(tickers)
-        watched: list[str] = []
-        if serving.files:
-            file = read_files(serving.files, serving.mapping)
-            file.path = PurePath(file.path).name  # where it lies is no client's affair
-            watched = _symbols_of(uploads.keep(file, serving.key))
-        refresher = stack.enter_context(Refresher(tickers, watched))
+        refresher = stack.enter_context(Refresher(tickers, _keep_book(serving, uploads)))
         app = create_app(
             tickers,
             uploads,
@@ -138,9 +134,14 @@ def _opened(serving: Serving) -> Iterator[ASGIApp]:
         yield app
 
 
-def _symbols_of(upload: Upload) -> list[str]:
-    """The stocks and underlyings of a book, the largest holdings first."""
-    return [symbol for symbol, facet in upload.book.needs_by_size() if facet == "risk"]
+def _keep_book(serving: Serving, uploads: Uploads) -> list[str]:
+    """Keep the book of the command line; returns its stocks and underlyings, the largest holdings first."""
+    if not serving.files:
+        return []
+    file = read_files(serving.files, serving.mapping)
+    file.path = PurePath(file.path).name  # where it lies is no client's affair
+    book = uploads.keep(file, serving.key).book
+    return [symbol for symbol, facet in book.needs_by_size() if facet == "risk"]
 
 
 class _Worker:

@@ -107,9 +107,8 @@ def ticker_routes(context: Context) -> APIRouter:
         found = explanation(name, readings, tickers.now(), tickers.requests)
         seconds = _fresh_seconds(readings, needs, monotonic())
         blocks = [msgspec.structs.replace(block, level=None) for block in found.facets.values()]
-        return fresh_for(
-            msgspec.json.encode(found), tag_of(blocks), seconds, request.headers.get("if-none-match")
-        )
+        tag = tag_of([blocks, found.payouts])
+        return fresh_for(msgspec.json.encode(found), tag, seconds, request.headers.get("if-none-match"))
 
     return routes
 

@@ -13,7 +13,7 @@ from quotewell.records import Need, Reading, Record
 from quotewell.service import TickerService
 from quotewell.views.api.problems import OverloadedError
 
-__all__ = ["Gathering", "Readings", "Work"]
+__all__ = ["Gathering", "Places", "Readings", "Work"]
 
 T = TypeVar("T")
 Readings = Mapping[Need, Reading[Record]]
@@ -26,6 +26,36 @@ _MOST_NEEDS = 3_000
 """Of one read, about."""
 
 
+class Places:
+    """Room for so many at a time; who finds none is told to come back. For one event loop.
+
+    Args:
+        most: How many there are.
+        what: What there are too many of, for the message.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most = most
+        self._what = what
+        self.taken = 0
+        """How many are taken now."""
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take one, for as long as the block lasts.
+
+        Raises:
+            OverloadedError: None is free.
+        """
+        if self.taken >= self._most:
+            raise OverloadedError(f"too many {self._what} at a time", hint="ask again in a second")
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+
 class Work:
     """Runs what may block.
 
@@ -36,9 +66,8 @@ class Work:
 
     def __init__(self, threads: int = _THREADS, most: int = _MOST_WAITING) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="quotewell_api")
-        self._most = most
-        self.waiting = 0
-        """Who waits or runs now."""
+        self.places = Places(most, "requests wait")
+        """Of those who wait or run."""
 
     async def run(self, call: Callable[[], T]) -> T:
         """What `call` returns.
@@ -46,27 +75,12 @@ class Work:
         Raises:
             OverloadedError: Too many wait already.
         """
-        with self.counted():
+        with self.places.one():
             return await self.on_pool(call)
 
     async def on_pool(self, call: Callable[[], T]) -> T:
-        """The same on behalf of those who are counted."""
+        """The same on behalf of those who have a place."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count one who waits, for as long as it does.
-
-        Raises:
-            OverloadedError: Too many wait already.
-        """
-        if self.waiting >= self._most:
-            raise OverloadedError("too many requests wait already", hint="ask again in a second")
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
 
     def close(self) -> None:
         """Take no more; what runs is not waited for."""
@@ -103,7 +117,7 @@ class Gathering:
             return self._tickers.read(needs)
         tables = engine.store.memory.table
         known = all(name in tables(facet) for name, facet in needs if facet != "risk")
-        with self._work.counted():
+        with self._work.places.one():
             return await (self._known if known else self._unknown).read(needs)
 
 

@@ -12,8 +12,8 @@ from quotewell.portfolio.summary import (
     NetExposureTable,
     Summary,
     UnderlyingRow,
-    WhatIfPoint,
 )
+from quotewell.portfolio.what_if import WhatIfReport
 from quotewell.views.quotes import Row
 from quotewell.views.words import iso
 
@@ -76,7 +76,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """Profit or loss at moves of the market."""
 
     provenance: BookProvenance
-    what_if: Sequence[WhatIfPoint]
+    what_if: WhatIfReport
 
 
 class Quotes(msgspec.Struct, frozen=True, kw_only=True):

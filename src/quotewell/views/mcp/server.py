@@ -13,6 +13,7 @@ from pydantic import Field
 from quotewell._version import __version__
 from quotewell.errors import QuotewellError
 from quotewell.portfolio.portfolio import MOVES, Portfolio
+from quotewell.portfolio.what_if import report
 from quotewell.service import TickerService
 from quotewell.symbols import normalise
 from quotewell.views.explanation import explanation, needs_of
@@ -36,6 +37,14 @@ _Move = Annotated[float, Field(ge=-1.0, le=10.0, allow_inf_nan=False)]
 _Moves = Annotated[
     list[_Move] | None,
     Field(max_length=50, description="Moves of the benchmark as fractions: -0.1 is a fall of 10 %."),
+]
+_Shocks = Annotated[
+    dict[_Text, _Move] | None,
+    Field(max_length=100, description="Own moves of single tickers, in place of beta times the market's."),
+]
+_Days = Annotated[float, Field(ge=0.0, le=3_660.0, description="Calendar days that pass.")]
+_Points = Annotated[
+    float, Field(ge=-500.0, le=500.0, description="Shift of implied volatilities: 5 turns 30 % into 35 %.")
 ]
 _Most = Annotated[int, Field(ge=1, le=500, description="How many underlyings, the largest exposures first.")]
 
@@ -79,21 +88,27 @@ def _offer_book(offer: Callable[[Callable[..., dict[str, Any]]], None], book: Po
 
     def exposures(most: _Most = 50) -> dict[str, Any]:
         """Long, short, net and gross exposure, delta- and beta-adjusted, and by underlying."""
-        report = _told(book.summary)
+        summed = _told(book.summary)
         return _plain(
             Exposures(
                 provenance=_told(lambda: provenance_of(book)),
-                by_leg=report.exposure,
-                by_underlying_first=report.exposure_by_underlying,
-                underlyings=report.by_underlying[:most],
-                more_underlyings=max(0, len(report.by_underlying) - most),
+                by_leg=summed.exposure,
+                by_underlying_first=summed.exposure_by_underlying,
+                underlyings=summed.by_underlying[:most],
+                more_underlyings=max(0, len(summed.by_underlying) - most),
             )
         )
 
-    def what_if(market: _Moves = None) -> dict[str, Any]:
+    def what_if(
+        market: _Moves = None, shocks: _Shocks = None, days: _Days = 0.0, volatility: _Points = 0.0
+    ) -> dict[str, Any]:
         """Profit or loss of the portfolio if the market moves: every underlying by its beta times that."""
-        points = _told(lambda: book.what_if(market or MOVES))
-        return _plain(_told(lambda: WhatIf(what_if=points, provenance=provenance_of(book))))
+
+        def found() -> WhatIf:
+            curve = report(book, market or MOVES, shocks=shocks, days=days, volatility=volatility)
+            return WhatIf(what_if=curve, provenance=provenance_of(book))
+
+        return _plain(_told(found))
 
     for tool in (summary, exposures, what_if):
         offer(tool)
