@@ -44,8 +44,9 @@ docs: $(DOCS_READY)       ## the pages, into site/; a broken link fails
 package: $(DOCS_READY)    ## wheel and sdist, checked, installed alone and with each extra
 	$(BIN)/python tools/check_package.py
 
+# Where the extra `fuzz` is installed, files that break the reader are looked for, too; 600 seconds are the full run.
 torture: $(DEV_READY)     ## kills, soaks, full fault matrix
-	$(BIN)/pytest -m torture
+	QUOTEWELL_FUZZ_SECONDS=$${QUOTEWELL_FUZZ_SECONDS:-120} $(BIN)/pytest -m torture
 
 bench: $(BENCH_READY)     ## ratios against raw peers, into docs/performance.md
 	$(BIN)/python -m bench

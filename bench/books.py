@@ -7,6 +7,7 @@ import gc
 import io
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.measure import Row, cpu_seconds, quotients, times
@@ -19,10 +20,18 @@ __all__ = ["books"]
 
 _ROWS = 100_000
 _ROUNDS = 5
-_HEADER = (
+_FIDELITY = (
     "Account Number,Account Name,Symbol,Description,Quantity,Last Price,Last Price Change,Current Value,"
     "Cost Basis Total,Average Cost Basis,Type"
 )
+
+
+_FLEX = (
+    "ClientAccountID", "CurrencyPrimary", "FXRateToBase", "AssetClass", "Symbol", "Description",
+    "ListingExchange", "UnderlyingSymbol", "Multiplier", "Strike", "Expiry", "Put/Call", "ReportDate",
+    "Quantity", "MarkPrice",
+    "PositionValue", "CostBasisMoney", "Side", "LevelOfDetail",
+)  # fmt: skip
 
 
 class _Storing(StockPosition, kw_only=True, dict=True):
@@ -38,20 +47,20 @@ class _Storing(StockPosition, kw_only=True, dict=True):
 def books(folder: Path) -> Iterator[Row]:
     """The rows about reading and holding a book."""
     del folder
-    content = _export()
-
-    def bare() -> None:
-        for _ in csv.DictReader(io.StringIO(content.decode(), newline="")):
-            pass
-
-    ours, reader = times(_ROUNDS, lambda: read_positions(content, "export.csv"), bare, clock=cpu_seconds)
-    yield Row(
-        measure=f"import of {_ROWS:,} rows",
-        against="a bare `csv.DictReader` pass",
-        values=quotients(ours, reader),
-        at_most=6.0,
-        note=f"{min(ours):.2f} s against {min(reader):.2f} s at best",
-    )
+    for broker, content in (("Fidelity", _fidelity()), ("Interactive Brokers", _flex())):
+        ours, reader = times(
+            _ROUNDS,
+            partial(read_positions, content, "export.csv"),
+            partial(_bare_pass, content),
+            clock=cpu_seconds,
+        )
+        yield Row(
+            measure=f"import of {_ROWS:,} rows of {broker}",
+            against="a bare `csv.DictReader` pass",
+            values=quotients(ours, reader),
+            at_most=6.0,
+            note=f"{min(ours):.2f} s against {min(reader):.2f} s at best",
+        )
     position, storing = _bytes_each(_positions), _bytes_each(_storing_positions)
     yield Row(
         measure=f"a position of a book of {_ROWS:,}",
@@ -62,16 +71,37 @@ def books(folder: Path) -> Iterator[Row]:
     )
 
 
-def _export() -> bytes:
-    lines = [_HEADER]
+def _bare_pass(content: bytes) -> None:
+    for _ in csv.DictReader(io.StringIO(content.decode(), newline="")):
+        pass
+
+
+def _fidelity() -> bytes:
+    lines = [_FIDELITY]
     for number, symbol in enumerate(symbols(_ROWS)):
-        price = 10 + number % 977 / 8
-        quantity = number % 500 + 1
+        price, quantity = _figures(number)
         lines.append(
             f'Z{number % 40},Mine,{symbol},{symbol} COMMON STOCK,"{quantity:,}",${price:,.2f},+$0.10,'
             f'"${price * quantity:,.2f}","${price * quantity * 0.8:,.2f}",${price * 0.8:,.2f},Margin'
         )
     return "\r\n".join(lines).encode()
+
+
+def _flex() -> bytes:
+    lines = [",".join(f'"{heading}"' for heading in _FLEX)]
+    for number, symbol in enumerate(symbols(_ROWS)):
+        price, quantity = _figures(number)
+        cells = (
+            f"U{number % 40}", "USD", "1", "STK", symbol, f"{symbol} COMMON STOCK", "NASDAQ", "", "1", "",
+            "", "", "20250508", quantity, price, price * quantity, price * quantity * 0.8, "Long", "SUMMARY",
+        )  # fmt: skip
+        lines.append(",".join(f'"{cell}"' for cell in cells))
+    return "\n".join(lines).encode()
+
+
+def _figures(number: int) -> tuple[float, int]:
+    """A price and a quantity."""
+    return 10 + number % 977 / 8, number % 500 + 1
 
 
 def _bytes_each(make: Callable[[Sequence[str]], list[StockPosition]]) -> float:

@@ -1,7 +1,7 @@
 """How soon a process that asks all the time sees what another process has invalidated or refreshed.
 
-`python -m bench.crossing FOLDER` is the process that asks: for each line of its input it prints the old price
-when it has that in memory, and, as soon as it is answered another one, the instant of that answer. The
+`python -m bench.crossing FOLDER [URL]` is the process that asks: for each line of its input it prints the old
+price when it has that in memory, and, as soon as it is answered another one, the instant of that answer. The
 processes of a machine share the monotonic clock.
 """
 
@@ -18,7 +18,7 @@ from bench.measure import Row
 from quotewell.service import TickerService
 from quotewell.wiring import open as open_service
 
-__all__ = ["crossing"]
+__all__ = ["crossing", "crossings"]
 
 _ROUNDS = 40
 _SYMBOL = "AAPL"
@@ -31,11 +31,17 @@ _CHANGES: Mapping[str, Callable[[TickerService], object]] = {
 
 
 def crossing(folder: Path) -> Iterator[Row]:
-    """The rows about changes that cross from one process to another."""
+    """The rows about changes that cross from one process to another over SQLite."""
+    return crossings(folder)
+
+
+def crossings(folder: Path, url: str | None = None) -> Iterator[Row]:
+    """The same over any shared cache."""
     _write_price(folder, 100.0)
-    command = [sys.executable, "-m", "bench.crossing", str(folder)]
+    place = "" if url is None else f", over {url.partition(':')[0]}"
+    command = [sys.executable, "-m", "bench.crossing", str(folder), *([] if url is None else [url])]
     with (
-        _service(folder) as tickers,
+        _service(folder, url) as tickers,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher,
     ):
         if watcher.stdin is None or watcher.stdout is None:
@@ -43,14 +49,14 @@ def crossing(folder: Path) -> Iterator[Row]:
         for change, make in _CHANGES.items():
             waits = tuple(_waits(folder, watcher.stdin, watcher.stdout, lambda make=make: make(tickers)))
             yield Row(
-                measure=f"{change} until another process, asking all the time, has the new price",
+                measure=f"{change} until another process, asking all the time, has the new price{place}",
                 against="",
                 values=waits,
                 at_most=_LIMIT,
                 unit=" ms",
             )
             yield Row(
-                measure=f"the slowest of {len(waits)} such waits for {change}",
+                measure=f"the slowest of {len(waits)} such waits for {change}{place}",
                 against="",
                 values=(max(waits),),
                 at_most=_LIMIT,
@@ -81,13 +87,14 @@ def _write_price(folder: Path, price: float) -> None:
     (folder / "quotes.csv").write_text(text, encoding="utf-8")
 
 
-def _service(folder: Path) -> TickerService:
-    return open_service(cache_dir=folder / "crossing", providers=["files"], files_dir=folder)
+def _service(folder: Path, url: str | None) -> TickerService:
+    return open_service(cache_dir=folder / "crossing", cache_url=url, providers=["files"], files_dir=folder)
 
 
 def main() -> None:
     """Watch the price, once for each line of input."""
-    with _service(Path(sys.argv[1])) as tickers:
+    folder, *urls = sys.argv[1:]
+    with _service(Path(folder), urls[0] if urls else None) as tickers:
         for _ in sys.stdin:
             old = tickers.get_price(_SYMBOL)
             print(old, flush=True)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from bench.measure import Comparison, Row
 from quotewell.settings import Settings
 
-__all__ = ["page", "tables"]
+__all__ = ["page", "section_of", "tables", "with_section"]
 
 _SETTINGS = Settings()
 
@@ -39,6 +39,20 @@ def page(lines: Sequence[Row | Comparison]) -> str:
         quantlib=version("QuantLib"),
         yfinance=version("yfinance"),
     )
+
+
+def section_of(text: str, heading: str) -> str:
+    """The section of a page that begins with this heading, up to the next one; empty if it has none."""
+    _, found, after = text.partition(f"{heading}\n")
+    return found + after.partition("\n## ")[0]
+
+
+def with_section(text: str, heading: str, section: str) -> str:
+    """The page with this section in place of the one that it has, else at its end."""
+    old = section_of(text, heading)
+    if not section:
+        return text
+    return text.replace(old, section) if old else f"{text.rstrip()}\n\n{section}"
 
 
 def _sorted(lines: Sequence[Row | Comparison]) -> tuple[list[Row], list[Comparison]]:
@@ -126,9 +140,15 @@ folder. Peers get their fastest form:
   the same bytes. The position that stores figures is the same struct with a price, a beta, a market value, an
   exposure and a beta-adjusted exposure of its own, as programs have that keep market data in positions.
 - **Commands**: the installed script, from start to exit, files in the page cache.
+- **Serving**: one uvicorn worker each; sixteen connections, from a third process, on which one question
+  follows the other; requests a second of each round. Ours checks the host, counts the request, has an ETag.
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
-  values at other spots. Its `impliedVolatility` uses finite differences for American contracts.
+  values at other spots. Its `impliedVolatility` uses finite differences for American contracts. A what-if
+  is all of it, boundaries and both lines, in processor time; the re-quote sets the spot of an option that
+  has been built.
+- **Columns**: random returns; of the tickers with gaps two fifths were listed within the window, the others
+  lack up to thirty single days. Both sides of the sums are one thread's processor time, grouping included.
 
 ## Beside yfinance
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -14,7 +14,16 @@ from quotewell.records import Profile, Quote, Record, Risk
 from quotewell.service import TickerService
 from quotewell.wiring import open as open_service
 
-__all__ = ["FACETS", "made_quotes", "offline_service", "store_quotes", "store_tickers", "symbols"]
+__all__ = [
+    "FACETS",
+    "made_quotes",
+    "made_tickers",
+    "offline_service",
+    "store",
+    "store_quotes",
+    "store_tickers",
+    "symbols",
+]
 
 FACETS = ("quote", "profile", "risk")
 
@@ -37,17 +46,24 @@ def made_quotes(names: Sequence[str], fetched_at: float, *, seed: int = 0) -> li
 
 def store_quotes(folder: Path, names: Sequence[str], fetched_at: float) -> None:
     """Put a quote for each of `names` into the cache of `folder`."""
-    _store(folder, "quote", made_quotes(names, fetched_at))
+    store(folder, "quote", made_quotes(names, fetched_at))
 
 
 def store_tickers(folder: Path, names: Sequence[str]) -> None:
     """Put fresh records of `FACETS` for each of `names` into the cache of `folder`."""
-    chance, now = random.Random(0), time.time()
     for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        _store(folder, "quote", made_quotes(batch, now, seed=start))
-        _store(folder, "profile", [_profile(name, chance, now) for name in batch])
-        _store(folder, "risk", [_risk(name, chance, now) for name in batch])
+        for facet, records in made_tickers(names[start : start + _BATCH], seed=start).items():
+            store(folder, facet, records)
+
+
+def made_tickers(names: Sequence[str], *, seed: int = 0) -> Mapping[str, Sequence[Record]]:
+    """Fresh records of `FACETS` for each name, by facet; another seed makes others."""
+    chance, now = random.Random(seed), time.time()
+    return {
+        "quote": made_quotes(names, now, seed=seed),
+        "profile": [_profile(name, chance, now) for name in names],
+        "risk": [_risk(name, chance, now) for name in names],
+    }
 
 
 def offline_service(folder: Path) -> TickerService:
@@ -55,7 +71,8 @@ def offline_service(folder: Path) -> TickerService:
     return open_service(cache_dir=folder, providers=["snapshot"], offline=True)
 
 
-def _store(folder: Path, table: str, records: Sequence[Record]) -> None:
+def store(folder: Path, table: str, records: Sequence[Record]) -> None:
+    """Put records of one facet into the cache of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     level = SqliteLevel(folder / "cache.db", SystemClock())
     try:

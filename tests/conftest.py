@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 from quotewell import wiring
@@ -22,3 +25,12 @@ def plain_calendars(monkeypatch: pytest.MonkeyPatch) -> None:
     A module that tests the exchanges' own sessions overrides this fixture.
     """
     monkeypatch.setattr(wiring, "ExchangeSessions", _PlainCalendars)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_servers_end() -> Iterator[None]:
+    """A server that many tests have used ends with the last of them; most runs have none."""
+    yield
+    module = sys.modules.get("postgres_server")
+    if module is not None:
+        module.end_shared_server()

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from postgres_server import fresh_schema, shared_server
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.coordination.standby import StandbyCoordinator
 from quotewell.errors import CacheError
 from quotewell.protocols import Coordinator, Lane, Limit
 from quotewell.testing import ManualClock
+from valkey_servers import valkey_coordinator
 
 NOON = 20_000 * 86_400.0 + 43_200.0
 DAY = 86_400.0
@@ -37,9 +40,12 @@ def alone(clock: ManualClock) -> Coordinator:
 COORDINATORS: dict[str, Callable[[Path, ManualClock], Coordinator]] = {
     "local": lambda _, clock: LocalCoordinator(clock),
     "sqlite": lambda folder, clock: SqliteCoordinator(folder / "state.db", clock),
+    "postgres": lambda _, clock: PostgresCoordinator(shared_server().url(), clock, schema=fresh_schema()),
     "standby": lambda folder, clock: StandbyCoordinator(
         lambda: SqliteCoordinator(folder / "state.db", clock), clock
     ),
+    "valkey": lambda _, clock: valkey_coordinator(clock),
+    "redis": lambda _, clock: valkey_coordinator(clock, program="redis"),
     "standby, alone": lambda _, clock: alone(clock),
 }
 

@@ -42,9 +42,10 @@ def fetches_ended() -> None:
         if isinstance(thread, RefreshThread):
             assert thread.settle(LONGEST_WAIT)
     for thread in threading.enumerate():
-        # One that renews leases lives until they are given back, which tests of leases alone never do.
-        renews = thread.name == "quotewell-leases"
-        if thread.name.startswith("quotewell-") and not (renews or isinstance(thread, RefreshThread)):
+        # One that renews leases lives until they are given back, which tests of leases alone never do; one
+        # that listens, until its level is closed.
+        lives = thread.name in {"quotewell-leases", "quotewell-push"}
+        if thread.name.startswith("quotewell-") and not (lives or isinstance(thread, RefreshThread)):
             thread.join(LONGEST_WAIT)
             assert not thread.is_alive()
 

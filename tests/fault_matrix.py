@@ -100,7 +100,10 @@ def verdict_of_beta(
         return "wrong"
     if reading.freshness == Freshness.STALE or reading.failure is not None:
         return "stale"
-    return "right" if end == close_of(dt.date.fromordinal(max(true[BENCHMARK]))) else "dated"
+    last = max(true[BENCHMARK])
+    if record.method == "ols_weekly":
+        last -= (last - 5) % 7  # the last Friday: day 5 was one
+    return "right" if end == close_of(dt.date.fromordinal(last)) else "dated"
 
 
 def _value(record: Record | None) -> float | None:

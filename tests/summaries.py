@@ -129,6 +129,7 @@ def summary(**fields: Any) -> Summary:
             delta=1e6, gamma=-1500.0, vega=900.0, theta=-80.0, rho=12.0, complete=True, missing=()
         ),
         "by_underlying": (underlying("AMZN", 700_000.0), underlying("SPY", -300_000.0)),
+        "by_account": (),
         "by_currency": {"USD": 2_000_000.0},
         "what_if": moves(),
         "expiring": (),

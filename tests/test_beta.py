@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from datetime import date
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -10,7 +12,17 @@ from hypothesis import strategies as st
 
 from quotewell.analytics import beta
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.beta import MINIMUM, WINDOW, Dates, aligned_closes, of_closes, ols, simple_returns
+from quotewell.analytics.beta import (
+    MINIMUM,
+    WINDOW,
+    Dates,
+    aligned_closes,
+    blume,
+    of_closes,
+    ols,
+    simple_returns,
+    weekly,
+)
 
 DAYS = np.arange("2023-01-02", "2026-01-02", dtype="datetime64[D]")
 SESSIONS = DAYS[np.is_busday(DAYS)]
@@ -33,6 +45,24 @@ def test_agrees_with_statsmodels_over_the_common_days(gaps: float) -> None:
     for row, own in enumerate(returns):
         common = np.isfinite(own) & np.isfinite(benchmark)
         expected = sm.OLS(own[common], sm.add_constant(benchmark[common])).fit()
+        assert found.n[row] == expected.nobs
+        assert found.beta[row] == pytest.approx(expected.params[1], abs=1e-12)
+        assert found.standard_error[row] == pytest.approx(expected.bse[1], abs=1e-12)
+        assert found.r_squared[row] == pytest.approx(expected.rsquared, abs=1e-12)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.2])
+def test_agrees_with_statsmodels_on_the_bundled_closes(gaps: float) -> None:
+    closes = json.loads((files("quotewell.demo") / "market.json").read_text(encoding="utf-8"))["closes"]
+    benchmark = simple_returns(closes.pop("^GSPC"))
+    own = np.array(list(closes.values()))
+    own[1:][np.random.default_rng(5).random(own[1:].shape) < gaps] = NAN  # the first stays complete
+    returns = simple_returns(own)
+    assert returns.shape[0] == 20
+    found = ols(returns, benchmark)
+    for row, series in enumerate(returns):
+        common = np.isfinite(series)
+        expected = sm.OLS(series[common], sm.add_constant(benchmark[common])).fit()
         assert found.n[row] == expected.nobs
         assert found.beta[row] == pytest.approx(expected.params[1], abs=1e-12)
         assert found.standard_error[row] == pytest.approx(expected.bse[1], abs=1e-12)
@@ -181,3 +211,59 @@ def test_a_day_missing_in_either_series_costs_two_returns() -> None:
     index[-50] = NAN
     found = of_closes([(SESSIONS, own)], (SESSIONS, index), SESSIONS[-1])
     assert list(found.n) == [WINDOW - 4]
+
+
+def test_a_week_has_the_last_of_its_closes_and_the_date_of_its_friday() -> None:
+    days = [
+        date(2025, 5, 1),
+        date(2025, 5, 2),
+        date(2025, 5, 5),
+        date(2025, 5, 8),
+        date(2025, 5, 10),
+        date(2025, 5, 19),
+    ]
+    found = weekly([day.toordinal() for day in days], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    fridays = [date(2025, 5, 2), date(2025, 5, 9), date(2025, 5, 23)]
+    assert found == ([day.toordinal() for day in fridays], [2.0, 5.0, 6.0])
+    assert weekly([], []) == ([], [])
+
+
+def test_weekly_returns_keep_what_an_exchange_hears_a_day_late() -> None:
+    """Half of each day's news reaches the foreign close on the next day only."""
+    draw = np.random.default_rng(3)
+    days = [int(day) for day in (SESSIONS.astype(int) + date(1970, 1, 1).toordinal())]
+    market_moves = draw.normal(0, 0.01, len(days))
+    foreign_moves = 0.5 * (market_moves + np.concatenate([[0.0], market_moves[:-1]]))
+    index, foreign = (100.0 * np.cumprod(1.0 + moves) for moves in (market_moves, foreign_moves))
+    daily = ols(simple_returns(foreign), simple_returns(index)).beta
+    by_week = [np.array(weekly(days, closes.tolist())[1]) for closes in (foreign, index)]
+    slow = ols(simple_returns(by_week[0]), simple_returns(by_week[1]), 52).beta
+    assert daily == pytest.approx(0.5, abs=0.08)
+    assert slow == pytest.approx(0.9, abs=0.1)
+
+
+def test_fewer_returns_may_be_enough() -> None:
+    returns, benchmark = market(1, 60)
+    assert np.isnan(ols(returns, benchmark).beta[0])
+    assert ols(returns, benchmark, 52).n.tolist() == [60]
+    assert np.isfinite(ols(returns, benchmark, 52).beta[0])
+
+
+def test_blumes_adjustment_moves_a_beta_a_third_of_the_way_to_one() -> None:
+    assert [blume(beta) for beta in (1.0, 0.4, 1.6)] == pytest.approx([1.0, 0.6, 1.4])
+
+
+@pytest.mark.parametrize("far", [0, 1])
+def test_rows_with_and_without_gaps_are_regressed_alike(far: int) -> None:
+    """A block that takes complete rows at once, and the others apart, gives each what it gets alone."""
+    returns, benchmark = market(40, 400)
+    returns[::3, 10:20] = NAN
+    returns[1] += 50.0 * far
+    benchmark[5] = NAN
+    whole = ols(returns, benchmark)
+    for row, own in enumerate(returns):
+        for together, alone in zip(whole, ols(own, benchmark), strict=True):
+            np.testing.assert_allclose(together[row], alone, rtol=1e-12)
+    common = np.isfinite(returns[3]) & np.isfinite(benchmark)
+    assert whole.n[3] == common.sum() == 389
+    assert whole.n[2] == 399

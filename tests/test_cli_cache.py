@@ -12,6 +12,7 @@ from quotewell.calendars import close_of
 from quotewell.protocols import Pause
 from quotewell.service import TickerService
 from quotewell.testing import FakeProvider, ManualClock
+from shared_engines import ENGINES
 
 AT = close_of(dt.date(2025, 5, 8))
 
@@ -65,6 +66,16 @@ def test_prefetch_of_a_file_brings_what_its_report_needs(cli: CommandLine, marke
     only_cash = cli.file("cash.csv", "symbol,quantity,value\nSPAXX**,5,5\n")
     assert "nothing to do" in cli("prefetch", only_cash).out
     assert cli("prefetch", only_cash).code == 0
+
+
+def test_several_files_are_fetched_as_one_book(cli: CommandLine) -> None:
+    older = cli.file("old_2025-05-07.csv", "symbol,quantity,account\nAAPL,1,A\n")
+    newer = cli.file("new_2025-05-08.csv", "symbol,quantity,account\nBRK.B,2,A\n")
+    assert list(cli("prefetch", older, newer, "--json").json["outcomes"]) == ["BRK-B"]
+    with_symbol = cli("prefetch", older, newer, "MSFT", "--json").json
+    assert sorted(with_symbol["outcomes"]) == ["BRK-B", "MSFT"]
+    ran = cli("prefetch", older, older)
+    assert (ran.code, "says the same as" in ran.err) == (1, True)
 
 
 def test_prefetch_codes(cli: CommandLine) -> None:
@@ -132,6 +143,32 @@ def test_doctor_names_what_is_out_of_order(cli: CommandLine, market: FakeProvide
     assert wrong.code == 1
     assert wrong.json["checks"][-1]["name"] == "settings"
     assert wrong.json["checks"][-1]["ok"] is False
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_doctor_tells_of_a_shared_cache_whether_it_is_there(
+    cli: CommandLine, tmp_path: Path, engine: str
+) -> None:
+    (tmp_path / "server").mkdir()
+    server = ENGINES[engine](tmp_path / "server")
+    for name, value in server.settings.items():
+        cli.set(f"QUOTEWELL_{name}".upper(), str(value))
+    url = str(server.settings["cache_url"])
+    try:
+        cli("quote", "AAPL")
+        [told] = [check for check in cli("doctor", "--json").json["checks"] if check["name"] == "cache"]
+        assert told["ok"]
+        assert told["detail"].startswith(f"{engine}, ")
+        assert url.rpartition("@")[2].rpartition("://")[2] in told["detail"]
+        server.kill()
+        cli.set("QUOTEWELL_CACHE_PASSWORD", "hunter2")
+        ran = cli("doctor")
+        assert ran.code == 1
+        assert "!!  cache" in ran.out
+        assert "until it is back" in ran.out
+        assert "hunter2" not in ran.out + ran.err
+    finally:
+        server.close()
 
 
 def test_doctor_shows_a_pause_and_no_secret(

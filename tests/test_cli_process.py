@@ -87,6 +87,14 @@ def test_the_report_loads_nothing_that_it_does_not_need(environment: dict[str, s
     assert set(ran.stderr.decode().split()).isdisjoint(unneeded - {"numpy"})
 
 
+def test_the_report_loads_only_the_core_of_numpy(environment: dict[str, str]) -> None:
+    code = LOADED.replace(".partition('.')[0]", "")
+    loaded = set(run(environment, "demo", code=code).stderr.decode().split())
+    assert "numpy.linalg" in loaded
+    # `np.unique` imports the first, `np.polynomial` the second: each costs more than the whole valuation.
+    assert loaded.isdisjoint(("numpy.ma", "numpy.polynomial"))
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
 def test_a_terminal_without_our_characters_shows_the_screen_all_the_same(
     environment: dict[str, str], encoding: str

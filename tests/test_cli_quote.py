@@ -9,10 +9,10 @@ import pytest
 
 from command_line import CommandLine
 from quotewell.calendars import close_of
-from quotewell.records import Dividend, DividendEvent, Freshness, Reading, Record
-from quotewell.symbols import parse_option
+from quotewell.records import Dividend, DividendEvent, Freshness, Need, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock
 from quotewell.views.cli import explain
+from quotewell.views.explanation import payouts_of, values_of
 
 AT = close_of(dt.date(2025, 5, 8))
 
@@ -184,12 +184,11 @@ def test_what_is_no_symbol_is_one_line(cli: CommandLine) -> None:
 
 def test_days_inside_a_record_are_dates() -> None:
     events = (DividendEvent(dt.date(2025, 5, 9).toordinal(), 0.26, "USD", declared=True),)
-    reading: Reading[Record] = Reading(
-        "AAPL", Dividend(symbol="AAPL", events=events), Freshness.FRESH, "memory"
-    )
+    dividend = Dividend(symbol="AAPL", events=events)
+    reading: Reading[Record] = Reading("AAPL", dividend, Freshness.FRESH, "memory")
     text = explain._text("AAPL", {"dividend": reading}, AT)
     assert "  events  1 entry, --json shows them" in text.splitlines()
-    assert explain._block(reading)["values"]["events"] == [
+    assert values_of(dividend)["events"] == [
         {"ex_date": "2025-05-09", "amount": 0.26, "currency": "USD", "declared": True}
     ]
 
@@ -200,17 +199,18 @@ def test_explain_shows_the_ex_dates_that_options_are_valued_with() -> None:
     dividend: Reading[Record] = Reading(
         "AAPL", Dividend(symbol="AAPL", events=events), Freshness.FRESH, "memory"
     )
-    option = parse_option("AAPL250919C00200000")
-    payouts = explain._payouts("AAPL", option, {}, dividend, AT)
+    option = "AAPL250919C00200000"
+    readings: dict[Need, Reading[Record]] = {("AAPL", "dividend"): dividend}
+    payouts = payouts_of(option, readings, AT)
     assert [(one.ex_date.isoformat(), one.projected) for one in payouts] == [
         ("2025-05-12", False),
         ("2025-08-12", True),
     ]
-    text = explain._schedule("AAPL", option, payouts)
+    text = explain._schedule(option, payouts)
     assert "ex-dates of AAPL until expiry" in text
     assert "  2025-08-12  0.2600  projected" in text
-    a_year = explain._payouts("AAPL", None, {}, dividend, AT)
+    a_year = payouts_of("AAPL", readings, AT)
     assert [one.ex_date.isoformat() for one in a_year][-1] == "2026-02-12"
     silent: Reading[Record] = Reading("AAPL", Dividend(symbol="AAPL"), Freshness.FRESH, "memory")
-    assert explain._payouts("AAPL", option, {}, silent, AT) == []
-    assert explain._schedule("AAPL", option, []) == ""
+    assert payouts_of(option, {("AAPL", "dividend"): silent}, AT) == []
+    assert explain._schedule(option, []) == ""

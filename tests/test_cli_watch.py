@@ -66,6 +66,16 @@ def test_a_file_is_watched_by_what_moves_it_the_largest_first(cli: CommandLine) 
     assert [row["symbol"] for row in rows] == ["MSFT", "AAPL"]
 
 
+def test_several_files_are_watched_as_one_book(cli: CommandLine) -> None:
+    first = cli.file("a.csv", BOOK)
+    second = cli.file("b.csv", "symbol,quantity,value\nAAPL,50,10000\n")
+    rows = cli("watch", first, second, "MSFT", "--once", "--json").json["rows"]
+    assert [row["symbol"] for row in rows] == ["MSFT", "AAPL"]
+    assert [row["symbol"] for row in cli("watch", first, second, "--once", "--json").json["rows"]] == [
+        "AAPL", "MSFT",
+    ]  # fmt: skip
+
+
 def row(**fields: Any) -> WatchRow:
     known = {"symbol": "AAPL", "price": 190.5, "currency": "USD", "change": -0.0123, "age": 65.0}
     return WatchRow(**{**known, "freshness": "fresh", "source": "yahoo", "is_open": True, **fields})

@@ -12,8 +12,10 @@ from quotewell.errors import ImportFailed
 from quotewell.portfolio.importers import ImportedFile, read_positions
 from quotewell.portfolio.importers.listings import listed_symbol
 from quotewell.portfolio.importers.outcome import RowError
+from quotewell.portfolio.positions import OptionPosition
 from quotewell.testing.source import FakeSource
 
+AT = close_of(dt.date(2025, 5, 8))
 FEW = "Symbol,Quantity,CostBasisPrice,CurrencyPrimary,ListingExchange\n"
 
 
@@ -183,3 +185,33 @@ def test_trades_are_no_positions() -> None:
     trades = SECTIONS[SECTIONS.index("HEADER,TRNT") :]
     with pytest.raises(ImportFailed):
         read(trades)
+
+
+MULTIPLIED = "Symbol,Quantity,MarkPrice,PositionValue,CostBasisPrice,CurrencyPrimary,AssetClass,Multiplier\n"
+
+
+def test_the_multiplier_of_an_adjusted_contract_is_the_files() -> None:
+    file = read(MULTIPLIED + "SPY7  250620C00200000,-2,5,,4,USD,OPT,10\n")
+    (option,) = file.positions
+    assert isinstance(option, OptionPosition)
+    assert (option.multiplier, option.cost_basis) == (10.0, 80.0)
+    columns = Portfolio(file, FakeSource({"SPY7250620C00200000": 6.0}, now=AT), at=AT).value()
+    assert (columns.multiplier[0], columns.value[0]) == (10.0, -120.0)
+
+
+def test_a_multiplier_that_the_symbol_contradicts_makes_the_row_unknown() -> None:
+    row = "SPY   250620C00200000,1,5,{},4,USD,OPT,{}\n"
+    said = ((500, 100), (500, 1), (50, 10), ("", 10), (5, 0))
+    file = read(MULTIPLIED + "".join(row.format(*cells) for cells in said))
+    assert [(p.kind, p.value) for p in file.positions] == [("option", 500.0)] * 2 + [("unknown", 50.0)]
+    assert [row.reason for row in file.rejected] == [
+        "an option with a multiplier of 10 is not supported, and the row has no value",
+        "a multiplier of 0",
+    ]
+
+
+def test_what_stands_around_sections_may_be_a_ticker_too() -> None:
+    text = FEW + "EOS,10,15,USD,NYSE\nBOA,-1,2,USD,NYSE\n"
+    around = "BOF,U1,query,1\nBOA,U1\nBOS,POST,Positions\n", "EOS,POST,2\nEOA,U1\nEOF,U1,1\n"
+    file = read(around[0] + text + around[1])
+    assert ([p.symbol for p in file.positions], file.rejected) == (["EOS", "BOA"], [])

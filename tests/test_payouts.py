@@ -12,9 +12,9 @@ from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import solve, value
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.columns import Columns
-from quotewell.portfolio.payouts import Payout, dividends_of, projected
+from quotewell.portfolio.payouts import dividends_of, projected
 from quotewell.portfolio.row import row_of
-from quotewell.records import Dividend, DividendEvent
+from quotewell.records import Dividend, DividendEvent, Payout
 from quotewell.testing.source import FakeSource
 from valued_books import AT, DAY, HOUR, YEAR, flags, option, overlay, quote, stock, valued
 

@@ -1,16 +1,17 @@
-"""Across processes over one SQLite folder: one fetch, one truth, and nobody waits for the dead."""
+"""Across processes over one cache: one fetch, one truth, and nobody waits for the dead."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from loopback_market import LoopbackMarket
+from shared_engines import PLACES
 from worker_process import Worker
 
 PROCESSES = 4
@@ -26,6 +27,15 @@ GENEROUS = 20
 """Times slower that a busy machine may be."""
 
 
+Place = Mapping[str, object]
+
+
+@pytest.fixture(params=["sqlite", *PLACES])
+def place(request: pytest.FixtureRequest) -> Place:
+    """What the settings say of the cache, beside the folder."""
+    return PLACES[request.param]() if request.param in PLACES else {}
+
+
 @pytest.fixture
 def market() -> Iterator[LoopbackMarket]:
     with LoopbackMarket({symbol: float(place) for place, symbol in enumerate(SYMBOLS, 100)}) as made:
@@ -34,7 +44,7 @@ def market() -> Iterator[LoopbackMarket]:
 
 @pytest.mark.parametrize(("leases", "fetched_once"), [(True, True), (False, False)])
 def test_processes_that_start_cold_together_fetch_each_symbol_once(
-    market: LoopbackMarket, tmp_path: Path, leases: bool, fetched_once: bool
+    market: LoopbackMarket, tmp_path: Path, place: Place, leases: bool, fetched_once: bool
 ) -> None:
     """Sets overlap, every other one is asked in the opposite order, so that claims cross.
 
@@ -43,7 +53,9 @@ def test_processes_that_start_cold_together_fetch_each_symbol_once(
     wanted = [_overlapping(number) for number in range(PROCESSES)]
     with ExitStack() as ending:
         workers = [
-            ending.enter_context(Worker(tmp_path, market.port, f"worker {number}", leases=leases))
+            ending.enter_context(
+                Worker(tmp_path, market.port, f"worker {number}", leases=leases, place=place)
+            )
             for number in range(PROCESSES)
         ]
         market.hold()
@@ -58,12 +70,16 @@ def test_processes_that_start_cold_together_fetch_each_symbol_once(
     assert (set(times.values()) == {1}) == fetched_once
 
 
-def test_a_killed_leader_delays_the_others_by_one_lease(market: LoopbackMarket, tmp_path: Path) -> None:
+def test_a_killed_leader_delays_the_others_by_one_lease(
+    market: LoopbackMarket, tmp_path: Path, place: Place
+) -> None:
     wanted = SYMBOLS[:50]
     expected = {symbol: market.prices[symbol] for symbol in wanted}
     with ExitStack() as ending:
         leader, *heirs = (
-            ending.enter_context(Worker(tmp_path, market.port, name, lease_seconds=LEASE_SECONDS))
+            ending.enter_context(
+                Worker(tmp_path, market.port, name, lease_seconds=LEASE_SECONDS, place=place)
+            )
             for name in ("leader", "heir", "another heir")
         )
         market.hold()
@@ -86,14 +102,16 @@ def test_a_killed_leader_delays_the_others_by_one_lease(market: LoopbackMarket, 
 
 @pytest.mark.parametrize("renewal", [True, False])
 def test_a_fetch_that_outlives_its_lease_is_not_begun_by_another_process(
-    market: LoopbackMarket, tmp_path: Path, renewal: bool
+    market: LoopbackMarket, tmp_path: Path, place: Place, renewal: bool
 ) -> None:
     """The answer is held until the lease was renewed for longer than it lasts, or another has taken it."""
     wanted = SYMBOLS[:50]
     expected = {symbol: market.prices[symbol] for symbol in wanted}
     with (
-        Worker(tmp_path, market.port, "leader", lease_seconds=LONG_LEASE_SECONDS, renewal=renewal) as leader,
-        Worker(tmp_path, market.port, "other", lease_seconds=LONG_LEASE_SECONDS) as other,
+        Worker(
+            tmp_path, market.port, "leader", lease_seconds=LONG_LEASE_SECONDS, renewal=renewal, place=place
+        ) as leader,
+        Worker(tmp_path, market.port, "other", lease_seconds=LONG_LEASE_SECONDS, place=place) as other,
     ):
         market.hold()
         leader.begin("prices", wanted)
@@ -110,10 +128,13 @@ def test_a_fetch_that_outlives_its_lease_is_not_begun_by_another_process(
 
 @pytest.mark.parametrize("change", ["invalidate", "refresh"])
 def test_what_one_process_changes_another_sees_at_once(
-    market: LoopbackMarket, tmp_path: Path, change: str
+    market: LoopbackMarket, tmp_path: Path, place: Place, change: str
 ) -> None:
     symbol = SYMBOLS[0]
-    with Worker(tmp_path, market.port, "watcher") as watcher, Worker(tmp_path, market.port, "other") as other:
+    with (
+        Worker(tmp_path, market.port, "watcher", place=place) as watcher,
+        Worker(tmp_path, market.port, "other", place=place) as other,
+    ):
         watcher.begin("watch", symbol)
         watcher.answer()
         market.prices[symbol] += 1.0
@@ -127,13 +148,13 @@ def test_what_one_process_changes_another_sees_at_once(
 
 @pytest.mark.parametrize(("refusal", "added"), [(True, 1.0), (False, 0.0)])
 def test_a_fetch_begun_before_the_invalidation_of_another_process_does_not_bring_the_old_value_back(
-    market: LoopbackMarket, tmp_path: Path, refusal: bool, added: float
+    market: LoopbackMarket, tmp_path: Path, place: Place, refusal: bool, added: float
 ) -> None:
     symbol = SYMBOLS[0]
     old = market.prices[symbol]
     with (
-        Worker(tmp_path, market.port, "slow", refusal=refusal) as slow,
-        Worker(tmp_path, market.port, "other") as other,
+        Worker(tmp_path, market.port, "slow", refusal=refusal, place=place) as slow,
+        Worker(tmp_path, market.port, "other", place=place) as other,
     ):
         market.hold()
         slow.begin("prices", [symbol])
@@ -146,9 +167,14 @@ def test_a_fetch_begun_before_the_invalidation_of_another_process_does_not_bring
         assert slow.ask("prices", [symbol]) == {symbol: old + added}
 
 
-def test_a_process_that_waits_for_another_shares_its_failure(market: LoopbackMarket, tmp_path: Path) -> None:
+def test_a_process_that_waits_for_another_shares_its_failure(
+    market: LoopbackMarket, tmp_path: Path, place: Place
+) -> None:
     wanted = SYMBOLS[:10]
-    with Worker(tmp_path, market.port, "leader") as leader, Worker(tmp_path, market.port, "other") as other:
+    with (
+        Worker(tmp_path, market.port, "leader", place=place) as leader,
+        Worker(tmp_path, market.port, "other", place=place) as other,
+    ):
         market.failure = "server"
         market.hold()
         leader.begin("failures", wanted)

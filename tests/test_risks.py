@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,6 +25,9 @@ from quotewell.records import (
     Risk,
 )
 from quotewell.risks import RiskLoader, compute_risks
+from quotewell.settings import Settings
+from quotewell.testing import ManualClock
+from quotewell.wiring import connect
 
 MARKET = "^GSPC"
 WINDOW, MINIMUM = 504, 126
@@ -97,6 +101,80 @@ def test_a_beta_is_that_of_a_plain_regression(name: str) -> None:
     assert n > MINIMUM
     assert risk.window_start == close_of(dt.date.fromordinal(DAYS[-(WINDOW + 1)]))
     assert (risk.window_end, risk.as_of, risk.fetched_at) == (NOW, NOW, NOW)
+
+
+LONG = weekdays(900)
+WORLD = walk(MARKET, LONG)
+LONDON = walk("VOD.L", LONG)
+
+
+def weeks(closes: Closes) -> dict[int, float]:
+    """The last close of each week, by the number of the week."""
+    return {(day - 1) // 7: close for day, close in zip(closes.dates, closes.closes, strict=True)}
+
+
+def test_where_exchanges_close_hours_apart_a_beta_is_of_weekly_returns() -> None:
+    risks, reasons = compute(WORLD, LONDON, walk("SHOP.TO", LONG), walk("NEAR", LONG))
+    assert {symbol: risk.method for symbol, risk in risks.items()} == {
+        MARKET: "identity", "VOD.L": "ols_weekly", "SHOP.TO": "ols_daily", "NEAR": "ols_daily",
+    }  # fmt: skip
+    assert reasons == {}
+    own, theirs = weeks(LONDON), weeks(WORLD)
+    over = sorted(week for week in theirs if week * 7 + 5 < LAST_DAY.toordinal())[-157:]
+    y = np.diff([own[week] for week in over]) / np.array([own[week] for week in over[:-1]])
+    x = np.diff([theirs[week] for week in over]) / np.array([theirs[week] for week in over[:-1]])
+    fit = sm.OLS(y, sm.add_constant(x)).fit()
+    risk = risks["VOD.L"]
+    assert (risk.beta, risk.standard_error) == pytest.approx((fit.params[1], fit.bse[1]))
+    assert risk.n == 156
+    friday = dt.date(2025, 1, 10)  # the last one that is over
+    assert (risk.window_end, risk.as_of) == (close_of(friday), close_of(friday))
+
+
+def test_all_betas_are_weekly_where_that_is_asked_for() -> None:
+    risks, _, _ = compute_risks(
+        [MARKET, "NEAR"], MARKET, {MARKET: WORLD, "NEAR": walk("NEAR", LONG)}, NOW, weekly=True
+    )
+    assert (risks["NEAR"].method, risks["NEAR"].n, risks[MARKET].method) == ("ols_weekly", 156, "identity")
+
+
+def test_half_a_year_of_weeks_is_needed() -> None:
+    _, reasons = compute(WORLD, walk("VOD.L", LONG[-120:]))
+    assert reasons["VOD.L"] == "23 weekly returns in common with ^GSPC, 26 are needed"
+
+
+def test_the_week_that_is_not_over_does_not_count() -> None:
+    monday, friday = dt.date(2025, 1, 6), dt.date(2025, 1, 10)
+    before, _ = compute(WORLD, LONDON, now=close_of(monday))
+    midweek, _ = compute(WORLD, LONDON, now=close_of(friday) - 1.0)
+    after, _ = compute(WORLD, LONDON, now=close_of(friday))
+    assert before["VOD.L"].beta == midweek["VOD.L"].beta != after["VOD.L"].beta
+
+
+@pytest.mark.parametrize(
+    ("symbol", "setting", "method", "accepted"),
+    [
+        ("AAPL", "computed", "ols_daily", True),
+        ("AAPL", "computed", "ols_weekly", False),
+        ("AAPL", "weekly", "ols_weekly", True),
+        ("AAPL", "weekly", "ols_daily", False),
+        ("VOD.L", "computed", "ols_weekly", True),
+        ("VOD.L", "computed", "ols_daily", False),
+        ("VOD.L", "provider", "ols_weekly", False),
+        ("AAPL", "provider", "ols_daily", False),
+        ("AAPL", "provider", "stated", True),
+        ("AAPL", "weekly", "stated", False),
+    ],
+)
+def test_a_stored_beta_counts_only_if_it_was_made_as_is_asked_now(
+    symbol: str, setting: Any, method: Any, accepted: bool
+) -> None:
+    settings = Settings(cache_url="memory://", beta=setting, offline=True)
+    with connect(settings, clock=ManualClock(NOW), providers=[]) as tickers:
+        accepts = tickers.engine.store.policies["risk"].accepts
+        stored = Risk(symbol=symbol, beta=1.0, method=method, benchmark=MARKET, fetched_at=NOW)
+        assert accepts(stored) is accepted
+        assert not accepts(Risk(symbol=symbol, beta=1.0, method=method, benchmark="SPY", fetched_at=NOW))
 
 
 def test_no_close_after_the_instant_is_used() -> None:

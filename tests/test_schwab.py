@@ -154,3 +154,10 @@ def test_a_list_of_transactions_is_no_list_of_positions() -> None:
     text = '"Date","Action","Symbol","Description","Quantity","Price","Fees & Comm","Amount"\n'
     with pytest.raises(ImportFailed, match="transactions"):
         read(text + '"01/02/2025","Buy","AAPL","APPLE","1","$2","","-$2"\n')
+
+
+def test_an_account_in_a_quoted_title_may_have_quotation_marks_itself() -> None:
+    title = '"Positions for account The ""Good"" One, Inc ...123 as of 06:04 PM ET, 2025/05/08"'
+    header = '"Symbol","Description","Quantity","Price","Market Value","Security Type"'
+    file = read_positions(f'{title}\n\n{header}\n"AMZN","AMAZON","1","2","2","Equity"\n'.encode())
+    assert file.accounts == ('The "Good" One, Inc ...123',)

@@ -339,8 +339,8 @@ def test_the_json_has_every_key_no_nan_and_utc_times() -> None:
         assert set(found) == {
             "schema", "broker", "file", "accounts", "as_of", "valuation_at", "base_currency", "benchmark",
             "counts", "value", "exposure", "exposure_by_underlying", "coverage", "freshness", "betas",
-            "greeks", "by_underlying", "by_currency", "what_if", "expiring", "disputed", "assumptions",
-            "problems", "requests",
+            "greeks", "by_underlying", "by_account", "by_currency", "what_if", "expiring", "disputed",
+            "assumptions", "problems", "requests",
         }  # fmt: skip
         assert found["schema"] == 1
         buckets = ("long", "short", "net", "gross")

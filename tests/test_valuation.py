@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from quotewell.portfolio import report
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import CASH
 from quotewell.portfolio.flags import Flag
@@ -168,3 +169,18 @@ def test_what_the_source_says_of_later_times_is_not_used() -> None:
 def test_an_empty_book_has_empty_columns() -> None:
     columns = valued([], FakeSource(now=AT))
     assert columns.value.shape == (0,)
+
+
+def test_betas_of_ones_own_regressions_are_adjusted_if_asked() -> None:
+    tickers = FakeSource({"AMZN": 100.0, "MSFT": 50.0, "NEW": 10.0}, {"AMZN": 1.6, "MSFT": 0.4}, now=AT)
+    record = tickers.risks(["MSFT"])["MSFT"].record
+    assert record is not None
+    record.method = "stated"
+    book = [stock(), stock("MSFT"), stock("^GSPC"), stock("NEW")]
+    raw, adjusted = (valued(book, tickers, Basis(blume=blume, beta=0.9)) for blume in (False, True))
+    np.testing.assert_allclose(raw.beta, [1.6, 0.4, 1.0, 0.9])
+    np.testing.assert_allclose(adjusted.beta, [1.4, 0.4, 1.0, 0.9])
+    assert adjusted.has(Flag.ADJUSTED_BETA).tolist() == [True, False, False, False]
+    assert not raw.has(Flag.ADJUSTED_BETA).any()
+    state = report.beta_state(adjusted, Basis(blume=True, beta=0.9))
+    assert state.by_method == {"ols_daily_blume": 1, "stated": 1, "identity": 1, "given": 1}

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from loopback_market import LoopbackProvider
-from quotewell.cache.sqlite import SqliteLevel
 from quotewell.clock import SystemClock
-from quotewell.coordination.sqlite import SqliteCoordinator
+from quotewell.errors import CacheError
+from quotewell.protocols import Coordinator, Level
 from quotewell.records import Closes, Record
 from quotewell.service import TickerService
 from quotewell.settings import Settings
@@ -28,13 +28,14 @@ class Worker:
     """A service in a process of its own.
 
     Args:
-        folder: Where its cache is.
+        folder: Where its cache is, or its spare.
         port: Of the `LoopbackMarket`.
         name: It tells the market `name leases` when it first asks for leases, `name renews` at each renewal.
-        options: `lease_seconds`; `leases=False`, `renewal=False` and `refusal=False` are negative controls.
+        options: `lease_seconds`; `place`, the settings of a shared cache; `leases=False`, `renewal=False` and
+            `refusal=False` are negative controls.
     """
 
-    def __init__(self, folder: Path, port: int, name: str, **options: float | bool) -> None:
+    def __init__(self, folder: Path, port: int, name: str, **options: object) -> None:
         self.name = name
         arguments = json.dumps({"folder": str(folder), "port": port, "name": name, **options})
         self._process = subprocess.Popen(
@@ -78,41 +79,40 @@ class Worker:
 # ---------------------------------------------------------------------------------- inside of the process
 
 
-class TellingCoordinator(SqliteCoordinator):
-    """Tells the market when it is first asked for leases, and of each renewal.
+def watch(coordinator: Coordinator, tell: Callable[[str], None], *, leases: bool, renewal: bool) -> None:
+    """Let the market know when a coordinator is first asked for leases, and of each renewal.
 
     Without `leases` it grants everything; without `renewal` it renews nothing.
     """
+    lease, renew = coordinator.lease, coordinator.renew
+    told = False
 
-    def __init__(
-        self, path: Path, clock: SystemClock, tell: Callable[[str], None], *, leases: bool, renewal: bool
-    ) -> None:
-        super().__init__(path, clock)
-        self._tell = tell
-        self._told = False
-        self._leases = leases
-        self._renewal = renewal
-
-    def lease(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
-        granted = super().lease(keys, token, seconds) if self._leases else set(keys)
-        told, self._told = self._told, True
-        if not told:
-            self._tell("leases")
+    def telling_lease(keys: Collection[str], token: str, seconds: float) -> set[str]:
+        nonlocal told
+        granted = lease(keys, token, seconds) if leases else set(keys)
+        before, told = told, True
+        if not before:
+            tell("leases")
         return granted
 
-    def renew(self, keys: Collection[str], token: str, seconds: float) -> set[str]:
-        held = super().renew(keys, token, seconds) if self._renewal else set(keys)
-        self._tell("renews")
+    def telling_renew(keys: Collection[str], token: str, seconds: float) -> set[str]:
+        held = renew(keys, token, seconds) if renewal else set(keys)
+        tell("renews")
         return held
 
+    coordinator.lease = telling_lease  # type: ignore[method-assign]
+    coordinator.renew = telling_renew  # type: ignore[method-assign]
 
-class ForgetfulLevel(SqliteLevel):
-    """Takes every value for one whose fetch began just now."""
 
-    def put_many(
-        self, table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()
-    ) -> set[str]:
-        return super().put_many(table, records, begun=self.rev(), closes=closes)
+def make_forgetful(level: Level) -> None:
+    """Let a level take every value for one whose fetch began just now."""
+    put_many = level.put_many
+
+    def put(table: str, records: Sequence[Record], *, begun: int, closes: Sequence[Closes] = ()) -> set[str]:
+        del begun
+        return put_many(table, records, begun=level.rev(), closes=closes)
+
+    level.put_many = put  # type: ignore[method-assign]
 
 
 class Commands:
@@ -145,6 +145,14 @@ class Commands:
         self._tickers.invalidate([symbol], hard=True)
         return time.monotonic()
 
+    def try_to_invalidate(self, symbols: list[str]) -> bool:
+        """Invalidate, hard, if the others can be told."""
+        try:
+            self._tickers.invalidate(symbols, hard=True)
+        except CacheError:
+            return False
+        return True
+
     def refresh(self, symbol: str) -> float:
         """Fetch again; when that was done."""
         self._tickers.refresh([(symbol, "quote")])
@@ -160,22 +168,26 @@ def say(result: object) -> None:
 def main(arguments: str) -> None:
     """Answer one line of JSON for each line of JSON."""
     options = json.loads(arguments)
-    folder, clock = Path(options["folder"]), SystemClock()
+    clock = SystemClock()
     provider = LoopbackProvider(clock, options["port"])
-    level_type = SqliteLevel if options.get("refusal", True) else ForgetfulLevel
-    stores = (
-        level_type(folder / "cache.db", clock),
-        TellingCoordinator(
-            folder / "state.db",
-            clock,
+    # A machine that is busy with all these processes is no fault of the server's.
+    place = {"cache_timeout": 10.0, **options.get("place", {})}
+    settings = Settings(
+        cache_dir=Path(options["folder"]),
+        lease_seconds=options.get("lease_seconds", 30.0),
+        # The exchanges' own calendars would be read in the middle of what is timed.
+        calendars="plain",
+        **place,
+    )
+    with connect(settings, clock=clock, providers=[provider]) as tickers:
+        watch(
+            tickers.coordinator,
             lambda event: provider.tell(f"{options['name']} {event}"),
             leases=options.get("leases", True),
             renewal=options.get("renewal", True),
-        ),
-    )
-    # The exchanges' own calendars would be read in the middle of what is timed.
-    settings = Settings(lease_seconds=options.get("lease_seconds", 30.0), calendars="plain")
-    with connect(settings, clock=clock, providers=[provider], stores=stores) as tickers:
+        )
+        if not options.get("refusal", True):
+            make_forgetful(tickers.engine.store.level)
         commands = Commands(tickers)
         say("ready")
         for line in sys.stdin:

@@ -20,7 +20,6 @@ USES = {
     "mcp": "import fastmcp",
     "valkey": "import valkey, libvalkey",
     "postgres": "import psycopg, psycopg_pool",
-    "xlsx": "import python_calamine",
     "arrow": "import pyarrow",
     "plot": "import matplotlib",
 }

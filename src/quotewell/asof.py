@@ -109,9 +109,10 @@ class AsOfSource:
     def risks(self, symbols: Iterable[str]) -> dict[str, Reading[Risk]]:
         """Betas from the closes up to the instant."""
         names = [normalise(symbol) for symbol in symbols]
-        benchmark = self._tickers.settings.benchmark
-        closes = self._tickers.stored_closes([*names, benchmark])
-        risks, reasons, _ = compute_risks(names, benchmark, closes, self._instant)
+        settings = self._tickers.settings
+        closes = self._tickers.stored_closes([*names, settings.benchmark])
+        weekly = settings.beta == "weekly"
+        risks, reasons, _ = compute_risks(names, settings.benchmark, closes, self._instant, weekly=weekly)
         return {
             name: Reading(name, risks[name], Freshness.FRESH, "computed")
             if name in risks

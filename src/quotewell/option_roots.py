@@ -7,6 +7,7 @@ front marks a FLEX contract, whose terms its buyer and seller agreed on.
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import msgspec
@@ -78,6 +79,7 @@ SHARE_CLASS_ROOTS = {
 """Share classes as OCC roots and some brokers write them, without a separator; none is itself a ticker."""
 
 
+@functools.lru_cache(maxsize=4096)
 def root_terms(root: str) -> RootTerms:
     """Terms of an OCC root.
 

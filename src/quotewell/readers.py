@@ -185,6 +185,22 @@ class Readers:
             if (record := tables[need[1]].get(need[0])) is None or record.fresh_until <= until
         ]
 
+    def at_hand(self, needs: Iterable[Need]) -> list[Record] | None:
+        """The records with which memory alone answers now, as hits; None if it does not answer all."""
+        monotonic = self._clock.monotonic()
+        if monotonic >= self._store.poll_at:
+            return None
+        tables = self._store.memory.table
+        found: list[Record] = []
+        for symbol, facet in needs:
+            record = tables(facet).get(symbol)
+            if record is None or monotonic >= record.fresh_until:
+                return None
+            found.append(record)
+        for record in found:
+            record.hits += 1
+        return found
+
     def judged(self, facet: str, record: Record, now: float) -> tuple[Judgement, Sessions | None]:
         """How usable `record` is at `now`, and the sessions of its exchange then; None where none applies."""
         table = self._store.policies["quote"].sessions(record.symbol)
@@ -254,8 +270,13 @@ class Readers:
         return [(symbol, "history") for symbol in [*others, self.settings.benchmark]] if others else []
 
     def _risk_readings(self, derived: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
-        stated = self.settings.beta == "provider"
-        loader = RiskLoader(self.settings.benchmark, _Cached(self), self._clock.now, stated=stated)
+        loader = RiskLoader(
+            self.settings.benchmark,
+            _Cached(self),
+            self._clock.now,
+            stated=self.settings.beta == "provider",
+            weekly=self.settings.beta == "weekly",
+        )
         return self.engine.read(derived, loader, ask)
 
 

@@ -7,6 +7,7 @@ process: treat them as read-only. Times are epoch seconds (UTC); prices are in t
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from typing import Generic, Literal, TypeVar, get_args
 
@@ -28,6 +29,7 @@ __all__ = [
     "History",
     "InstrumentType",
     "Need",
+    "Payout",
     "Profile",
     "Provenance",
     "Quote",
@@ -171,6 +173,22 @@ class DividendEvent(msgspec.Struct, frozen=True, gc=False):
     amount: float
     currency: str | None
     declared: bool
+
+
+class Payout(msgspec.Struct, frozen=True, kw_only=True):
+    """One dividend before an option expires.
+
+    Args:
+        ex_date: The first day without it.
+        years: From the valuation to the open of that day.
+        amount: Per unit of what the option is priced on, in its currency.
+        projected: Whether it is the last regular amount at its frequency, not one that is known.
+    """
+
+    ex_date: dt.date
+    years: float
+    amount: float
+    projected: bool
 
 
 class Dividend(Record, gc=False):

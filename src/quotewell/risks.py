@@ -9,17 +9,23 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from quotewell.cache.loading import Batch, Miss
 from quotewell.calendars import close_of
 from quotewell.errors import FailureKind, ProviderError
+from quotewell.exchanges import exchange_of, hours_between_closes
 from quotewell.protocols import Fetched, Lane
 from quotewell.records import Closes, Freshness, History, Need, Profile, Reading, Risk
 
-__all__ = ["Basis", "Betas", "RiskLoader", "compute_risks", "stated_risk"]
+__all__ = ["Basis", "Betas", "RiskLoader", "compute_risks", "is_weekly", "stated_risk"]
+
+_Method = Literal["ols_daily", "ols_weekly"]
+_DAILY: _Method = "ols_daily"
+_WEEKLY: _Method = "ols_weekly"
+_CLOSES_APART = 2.0  # hours; more of them, and what one exchange hears today the other hears tomorrow
 
 _LASTING: frozenset[FailureKind] = frozenset({"unknown", "unsupported", "denied", "insufficient"})
 """Failures that say that there is no history to be had. After others it may come any time."""
@@ -63,15 +69,19 @@ class RiskLoader:
         stated: Whether the provider's own beta is preferred (`--beta provider`).
         basis: What betas are made of.
         now: The valuation instant: no close after it is used.
+        weekly: Whether all betas are of weekly returns (`--beta weekly`).
     """
 
     concurrency = 0
 
-    def __init__(self, benchmark: str, basis: Basis, now: Callable[[], float], *, stated: bool) -> None:
+    def __init__(
+        self, benchmark: str, basis: Basis, now: Callable[[], float], *, stated: bool, weekly: bool = False
+    ) -> None:
         self._benchmark = benchmark
         self._basis = basis
         self._now = now
         self._stated = stated
+        self._weekly = weekly
 
     def batches(self, attempt: int, missing: Mapping[Need, Miss | None]) -> Sequence[Batch] | None:
         """All in one batch: the benchmark's returns are shared."""
@@ -103,7 +113,7 @@ class RiskLoader:
         """Betas: computed, or stated for single stocks with too little history; reasons for the rest."""
         coverage = self._basis.coverage([*symbols, self._benchmark])
         closes = self._basis.closes([symbol for symbol, reading in coverage.items() if reading.usable])
-        risks, reasons, returns = compute_risks(symbols, self._benchmark, closes, now)
+        risks, reasons, returns = compute_risks(symbols, self._benchmark, closes, now, weekly=self._weekly)
         market = coverage[self._benchmark]
         short = [symbol for symbol in reasons if _is_short(coverage[symbol]) and _is_short(market)]
         for symbol in reasons:
@@ -162,6 +172,8 @@ def _covers(risk: Risk | None, last_day: int, benchmark: str) -> bool:
     """Whether a beta was computed from closes up to `last_day`."""
     if risk is None or risk.window_end is None or risk.benchmark != benchmark:
         return False
+    if risk.method == _WEEKLY:
+        last_day -= (last_day - 5) % 7  # to a Friday, as day 5 was
     return close_of(dt.date.fromordinal(last_day)) <= risk.window_end
 
 
@@ -181,7 +193,9 @@ def stated_risk(reading: Reading[Profile], benchmark: str, now: float) -> Risk |
     )
 
 
-def compute_risks(symbols: Sequence[str], benchmark: str, closes: Mapping[str, Closes], now: float) -> Betas:
+def compute_risks(
+    symbols: Sequence[str], benchmark: str, closes: Mapping[str, Closes], now: float, *, weekly: bool = False
+) -> Betas:
     """Betas of `symbols` against `benchmark` from daily closes, and the reasons where there is none.
 
     Args:
@@ -189,9 +203,8 @@ def compute_risks(symbols: Sequence[str], benchmark: str, closes: Mapping[str, C
         benchmark: The benchmark's symbol; its own beta is 1 by identity.
         closes: Daily closes by symbol, the benchmark's among them.
         now: The valuation instant (epoch seconds); bars that close later are left out.
+        weekly: Whether all are of weekly returns, and not only where exchanges close hours apart.
     """
-    from quotewell.analytics import beta as regression  # noqa: PLC0415  numpy, not on the way of a quote
-
     risks: dict[str, Risk] = {}
     reasons: dict[str, str] = {}
     if benchmark in symbols:
@@ -201,31 +214,66 @@ def compute_risks(symbols: Sequence[str], benchmark: str, closes: Mapping[str, C
     if market is None:
         reasons = dict.fromkeys(wanted, f"no history of the benchmark {benchmark}")
         return Betas(risks, reasons, {})
-    days = [day for day in market.dates if close_of(dt.date.fromordinal(day)) <= now]
-    days = days[-(regression.WINDOW + 1) :]
-    known = [symbol for symbol in wanted if symbol in closes]
     reasons = {symbol: "no history" for symbol in wanted if symbol not in closes}
-    series = [(closes[symbol].dates, closes[symbol].closes) for symbol in [benchmark, *known]]
-    returns = regression.simple_returns(regression.aligned_closes(series, days))
-    fit = regression.ols(returns[1:], returns[0])
-    in_common = {symbol: int(fit.n[row]) for row, symbol in enumerate(known)}
-    for row, symbol in enumerate(known):
-        n = in_common[symbol]
-        if n < regression.MINIMUM:
-            reasons[symbol] = f"{n} returns in common with {benchmark}, {regression.MINIMUM} are needed"
+    returns: dict[str, int] = {}
+    known = [symbol for symbol in wanted if symbol in closes]
+    by_week = {symbol for symbol in known if is_weekly(symbol, benchmark, now, always=weekly)}
+    for method, own in (
+        (_DAILY, [symbol for symbol in known if symbol not in by_week]),
+        (_WEEKLY, [symbol for symbol in known if symbol in by_week]),
+    ):
+        if own:
+            found = _regressed([closes[symbol] for symbol in own], market, now, method)
+            risks |= found.risks
+            reasons |= found.reasons
+            returns |= found.returns
+    return Betas(risks, reasons, returns)
+
+
+def is_weekly(symbol: str, benchmark: str, instant: float, *, always: bool = False) -> bool:
+    """Whether a beta is of weekly returns: the exchanges close more than two hours apart.
+
+    Where one of them is not known, returns are daily.
+    """
+    own, theirs = exchange_of(symbol), exchange_of(benchmark)
+    if always or own is theirs or own is None or theirs is None:
+        return always
+    return hours_between_closes(own, theirs, instant) > _CLOSES_APART
+
+
+def _regressed(series: Sequence[Closes], market: Closes, now: float, method: _Method) -> Betas:
+    """Betas by one method, and the reasons where there is none."""
+    from quotewell.analytics import beta as regression  # noqa: PLC0415  numpy, not on the way of a quote
+
+    all_series = [(one.dates, one.closes) for one in (market, *series)]
+    window, minimum, returns_are = regression.WINDOW, regression.MINIMUM, "returns"
+    if method == _WEEKLY:
+        all_series = [regression.weekly(*one) for one in all_series]
+        window, minimum, returns_are = regression.WEEKLY_WINDOW, regression.WEEKLY_MINIMUM, "weekly returns"
+    days = [day for day in all_series[0][0] if close_of(dt.date.fromordinal(day)) <= now]
+    days = days[-(window + 1) :]
+    returns = regression.simple_returns(regression.aligned_closes(all_series, days))
+    fit = regression.ols(returns[1:], returns[0], minimum)
+    risks: dict[str, Risk] = {}
+    reasons: dict[str, str] = {}
+    in_common = {own.symbol: int(fit.n[row]) for row, own in enumerate(series)}
+    for row, own in enumerate(series):
+        n = in_common[own.symbol]
+        if n < minimum:
+            reasons[own.symbol] = f"{n} {returns_are} in common with {market.symbol}, {minimum} are needed"
             continue
         if math.isnan(fit.beta[row]):
-            reasons[symbol] = f"the benchmark {benchmark} never moved"
+            reasons[own.symbol] = f"the benchmark {market.symbol} never moved"
             continue
         r_squared = float(fit.r_squared[row])
-        risks[symbol] = Risk(
-            symbol=symbol,
-            source=closes[symbol].source,
+        risks[own.symbol] = Risk(
+            symbol=own.symbol,
+            source=own.source,
             as_of=close_of(dt.date.fromordinal(days[-1])),
             fetched_at=now,
             beta=float(fit.beta[row]),
-            method="ols_daily",
-            benchmark=benchmark,
+            method=method,
+            benchmark=market.symbol,
             window_start=close_of(dt.date.fromordinal(days[0])),
             window_end=close_of(dt.date.fromordinal(days[-1])),
             n=n,

@@ -65,7 +65,7 @@ class TickerService(Readers):
     ) -> None:
         super().__init__(engine=engine, chain=chain, coordinator=coordinator, clock=clock, settings=settings)
         self._reopen = reopen
-        self._chain = chain
+        self.chain = chain
         self._coordinator = coordinator
         self._reporter = StatsReporter(engine.store, counters, coordinator, clock, lambda: chain.requests)
         self._warned: set[str] = set()
@@ -250,18 +250,18 @@ class TickerService(Readers):
     @property
     def requests(self) -> int:
         """Requests sent to providers so far, handshakes not counted."""
-        return self._chain.requests
+        return self.chain.requests
 
     def pauses(self) -> dict[str, Pause | None]:
         """For each provider, in order: the pause that it has asked for, if one is in force."""
-        return {name: self._coordinator.paused(name) for name in self._chain.names}
+        return {name: self._coordinator.paused(name) for name in self.chain.names}
 
     def quotas_left(self) -> dict[str, int]:
         """For each provider with a daily quota: the requests that are left of it today (UTC)."""
         left = {
             name: self._coordinator.quota_left(name, limit)
-            for place, name in enumerate(self._chain.names)
-            if (limit := self._chain.limit(place)) is not None
+            for place, name in enumerate(self.chain.names)
+            if (limit := self.chain.limit(place)) is not None
         }
         return {name: requests for name, requests in left.items() if requests is not None}
 
@@ -269,7 +269,7 @@ class TickerService(Readers):
         """Stop fetching, write counts out, release files and connections; may be called twice."""
         self._passing.close()
         self.engine.stop()
-        self._chain.close()
+        self.chain.close()
         self._reporter.close()
         self._coordinator.close()
         self._store.close(self.settings.cache_records)
@@ -353,7 +353,7 @@ class TickerService(Readers):
         force: bool,
         progress: Callable[[Progress], None] | None = None,
     ) -> PrefetchReport:
-        start, requests, waited = self._monotonic(), self.requests, self._chain.waited
+        start, requests, waited = self._monotonic(), self.requests, self.chain.waited
         needs = _needs(what)
         planned = 0.0 if progress is None else self.planned(needs, force=force).total
 
@@ -362,7 +362,7 @@ class TickerService(Readers):
                 needs,
                 missing,
                 requests=self.requests - requests,
-                waited=self._chain.waited - waited,
+                waited=self.chain.waited - waited,
                 seconds=self._monotonic() - start,
                 planned=planned,
             )
@@ -380,7 +380,7 @@ class TickerService(Readers):
         return PrefetchReport(
             outcomes={need: outcome_of(reading) for need, reading in readings.items()},
             requests=self.requests - requests,
-            waited=self._chain.waited - waited,
+            waited=self.chain.waited - waited,
             seconds=self._monotonic() - start,
         )
 

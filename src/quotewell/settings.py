@@ -19,8 +19,9 @@ from quotewell.errors import UsageError
 __all__ = ["Settings", "load_mapping", "load_settings", "save_mapping"]
 
 _PREFIX = "QUOTEWELL_"
-_SECRETS = frozenset({"fmp_api_key", "cache_url"})
+_SECRETS = frozenset({"fmp_api_key", "cache_url", "cache_password"})
 _HARMLESS = ("", "memory://")
+_LIBPQ = ("postgresql", "postgres")
 _WITHHELD = "withheld"
 _PLAIN_NAMES = {"FMP_API_KEY": "fmp_api_key"}
 _NOT_FIELDS = frozenset({"QUOTEWELL_CONFIG"})
@@ -36,7 +37,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     cache_dir: Path | None = None
     """Where `cache.db` and `state.db` live; default: the user's cache folder."""
     cache_url: str | None = None
-    """A shared cache instead of SQLite: `memory://` keeps everything in this process."""
+    """A shared cache instead of SQLite: `valkey://…`, `postgresql://…` (docs/shared-cache.md); `memory://`
+    keeps everything in this process."""
+    cache_password: str | None = None
+    """The shared cache's password, where its URL has none."""
+    cache_password_file: Path | None = None
+    """A file with that password, such as a container's secret."""
+    cache_prefix: str = "quotewell"
+    """With what all keys in Valkey or Redis begin."""
+    cache_schema: str = "quotewell"
+    """The schema of the tables in PostgreSQL."""
+    cache_timeout: float = 0.5
+    """How long the shared cache may take for an answer before the service goes on without it."""
     offline: bool = False
     """Never ask a provider."""
 
@@ -54,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """Whether the plan allows `batch-quote`."""
 
     benchmark: str = "^GSPC"
-    beta: Literal["computed", "provider"] = "computed"
+    beta: Literal["computed", "weekly", "provider"] = "computed"
     base_currency: str = "USD"
     overrides: Path | None = None
     """A file of prices, betas and more that the user knows better (docs/overrides.md)."""
@@ -105,12 +117,64 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
 
         return user_cache_path("quotewell", appauthor=False)
 
+    def shared_url(self) -> str:
+        """`cache_url` with the password in it; a secret.
+
+        Raises:
+            UsageError: There is no such URL, its port is no number, or the password's file cannot be read.
+        """
+        from urllib.parse import quote, urlsplit  # noqa: PLC0415  only where a cache is shared
+
+        try:
+            parts = urlsplit(self.cache_url or "")
+            if parts.scheme in _LIBPQ:
+                # It may name several hosts, or the folder of a socket; libpq takes a password anywhere.
+                password = None if parts.password else self.cache_password or self._password_from_file()
+                name = "" if password is None else f"{'&' if parts.query else '?'}password="
+                return f"{self.cache_url}{name}{quote(password or '', safe='')}"
+            host, port, password = parts.hostname, parts.port, parts.password
+        except ValueError:
+            host = None
+        if not host:
+            raise UsageError("cache_url: no host, or a wrong port", hint="like valkey://user@host:6379/0")
+        if password is None:
+            password = self.cache_password or self._password_from_file()
+            secret = "" if password is None else f":{quote(password, safe='')}"
+        else:
+            secret = f":{password}"
+        name = f"[{host}]" if ":" in host else host
+        at = f"{parts.username or ''}{secret}@" if parts.username or secret else ""
+        where = f"{at}{name}" if port is None else f"{at}{name}:{port}"
+        return parts._replace(netloc=where).geturl()
+
+    @property
+    def cache_place(self) -> str:
+        """Where the values that all processes share are, without user and password; to be shown."""
+        url = self.cache_url
+        if url is None:
+            return str(self.cache_folder)
+        if url == "memory://":
+            return url
+        from urllib.parse import urlsplit  # noqa: PLC0415  only where a cache is shared
+
+        parts = urlsplit(self.shared_url())
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def _password_from_file(self) -> str | None:
+        if self.cache_password_file is None:
+            return None
+        path = self.cache_password_file.expanduser()
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n") or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cache_password_file: {path} cannot be read: {error}") from error
+
     def without_secrets(self) -> Settings:
         """The same with a mark in place of each secret, for `with_secrets`, and with absolute folders."""
         marks = {name: _WITHHELD for name in _SECRETS if (getattr(self, name) or "") not in _HARMLESS}
         folders = {
             name: folder.expanduser().absolute()
-            for name in ("cache_dir", "files_dir", "overrides")
+            for name in ("cache_dir", "cache_password_file", "files_dir", "overrides")
             if (folder := getattr(self, name)) is not None
         }
         return msgspec.structs.replace(self, **marks, **folders)

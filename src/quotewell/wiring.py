@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,13 @@ from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
 from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
 from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.providers.chain import Chain
-from quotewell.records import Record, Risk
+from quotewell.records import Facet, Record, Risk
+from quotewell.risks import is_weekly
 from quotewell.service import TickerService
 from quotewell.sessions import ExchangeSessions
 from quotewell.settings import Settings, load_settings
 
-__all__ = ["connect", "open"]
+__all__ = ["connect", "migration", "open"]
 
 _QUICK = 0.1
 """Seconds to wait for a lock on the way of a look-up."""
@@ -60,7 +62,12 @@ def connect(
     """
     own = clock is not None or providers is not None or stores is not None
     clock = SystemClock() if clock is None else clock
-    level, coordinator = _stores(settings, clock) if stores is None else stores
+
+    def kept(table: str) -> float:
+        policy = store.policies.get(table)
+        return math.inf if policy is None else policy.lifetime.on_error
+
+    level, coordinator = _stores(settings, clock, kept) if stores is None else stores
     table = lifetimes(settings.lifetimes)
     policies: dict[str, TablePolicy] = {facet: TablePolicy(lifetime) for facet, lifetime in table.items()}
     policies["risk"] = _RiskPolicy(table["risk"], settings)
@@ -113,26 +120,54 @@ class _RiskPolicy(TablePolicy):
     def __init__(self, lifetime: Lifetime, settings: Settings) -> None:
         super().__init__(lifetime)
         self._benchmark = settings.benchmark
-        self._stated = settings.beta == "provider"
+        self._beta = settings.beta
 
     def accepts(self, record: Record) -> bool:
         if not isinstance(record, Risk) or record.fetched_at is None:
             return True
+        if record.benchmark != self._benchmark:
+            return False
+        if record.method in ("ols_daily", "ols_weekly"):
+            always = self._beta == "weekly"
+            by_week = is_weekly(record.symbol, self._benchmark, record.fetched_at, always=always)
+            return self._beta != "provider" and by_week == (record.method == "ols_weekly")
         # Only where it stands in for too few returns does a stated beta tell how many there were.
-        preferred = record.method == "stated" and record.n is None
-        made = record.method != "ols_daily" if self._stated else not preferred
-        return record.benchmark == self._benchmark and made
+        return self._beta == "provider" or record.method != "stated" or record.n is not None
 
 
-def _stores(settings: Settings, clock: Clock) -> tuple[Level, Coordinator]:
+def migration(settings: Settings, *, to_shared: bool) -> tuple[Level, Level]:
+    """This machine's own cache and the shared one, in the order in which one is copied into the other.
+
+    Raises:
+        UsageError: No shared cache is named.
+        CacheError: One of them cannot be opened.
+    """
+    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+
+    if settings.cache_url is None:
+        raise UsageError("no shared cache is named", hint="set QUOTEWELL_CACHE_URL")
+    clock, table = SystemClock(), lifetimes(settings.lifetimes)
+    open_shared, _ = _opening(settings, clock, lambda name: _on_error(table, name))
+    own = SqliteLevel(settings.cache_folder / "cache.db", clock)
+    try:
+        shared = open_shared()
+    except BaseException:
+        own.close()
+        raise
+    return (own, shared) if to_shared else (shared, own)
+
+
+def _on_error(table: Mapping[Facet, Lifetime], name: str) -> float:
+    return next((lifetime.on_error for facet, lifetime in table.items() if facet == name), math.inf)
+
+
+def _stores(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> tuple[Level, Coordinator]:
     url = settings.cache_url
+    if url is None:
+        return _on_disk(settings.cache_folder, clock)
     if url == "memory://":
         return _in_memory(clock)
-    if url is not None:
-        # The rest may hold a password, and so may a text without a scheme.
-        scheme = url.partition("://")[0] if "://" in url else ""
-        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint="memory:// or leave it unset")
-    return _on_disk(settings.cache_folder, clock)
+    return _shared(settings, clock, *_opening(settings, clock, kept))
 
 
 def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
@@ -143,25 +178,10 @@ def _in_memory(clock: Clock) -> tuple[Level, Coordinator]:
 
 
 def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
-    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
-    from quotewell.coordination.sqlite import SqliteCoordinator  # noqa: PLC0415  likewise
+    from quotewell.coordination.sqlite import SqliteCoordinator  # noqa: PLC0415  not needed by `memory://`
     from quotewell.coordination.standby import StandbyCoordinator  # noqa: PLC0415  likewise
 
-    def reopened() -> Level:
-        # A look-up that finds the file still locked must not wait long for it.
-        SqliteLevel(folder / "cache.db", clock, timeout=_QUICK).close()
-        return SqliteLevel(folder / "cache.db", clock)
-
-    told = False
-    try:
-        level: Level = SqliteLevel(folder / "cache.db", clock)
-    except CacheError as error:
-        from quotewell.cache.late_level import LateLevel  # noqa: PLC0415  only then
-
-        told = True
-        text = f"{error}; this process keeps its values in memory alone until it can be used"
-        warnings.warn(text, CacheDegradedWarning, stacklevel=5)
-        level = LateLevel(reopened, clock)
+    level, told = _file(folder / "cache.db", clock)
     coordinator = StandbyCoordinator(lambda: SqliteCoordinator(folder / "state.db", clock), clock)
     if coordinator.first_error is not None:
         if not told:
@@ -169,6 +189,91 @@ def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
             warnings.warn(f"{text} be used", CacheDegradedWarning, stacklevel=5)
         coordinator.told = True
     return level, coordinator
+
+
+def _file(path: Path, clock: Clock) -> tuple[Level, bool]:
+    """The level in a SQLite file, and whether it had to be said that memory stands in for it."""
+    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+
+    def reopened() -> Level:
+        # A look-up that finds the file still locked must not wait long for it.
+        SqliteLevel(path, clock, timeout=_QUICK).close()
+        return SqliteLevel(path, clock)
+
+    try:
+        return SqliteLevel(path, clock), False
+    except CacheError as error:
+        from quotewell.cache.late_level import LateLevel  # noqa: PLC0415  only then
+
+        text = f"{error}; this process keeps its values in memory alone until it can be used"
+        warnings.warn(text, CacheDegradedWarning, stacklevel=6)
+        return LateLevel(reopened, clock), True
+
+
+_Opening = tuple[Callable[[], Level], Callable[[], Coordinator]]
+"""How to open a shared level and its coordinator; both raise `CacheError`."""
+
+
+def _shared(
+    settings: Settings,
+    clock: Clock,
+    open_level: Callable[[], Level],
+    open_coordinator: Callable[[], Coordinator],
+) -> tuple[Level, Coordinator]:
+    from quotewell.cache.spared_level import SparedLevel  # noqa: PLC0415  only where a cache is shared
+    from quotewell.coordination.standby import StandbyCoordinator  # noqa: PLC0415  not needed by `memory://`
+
+    spare, _ = _file(settings.cache_folder / "spare.db", clock)
+    level = SparedLevel(open_level, spare, clock)
+    level.companion = coordinator = StandbyCoordinator(open_coordinator, clock)
+    error = level.first_error or coordinator.first_error
+    if error is not None:
+        text = (
+            f"{error}; this process goes on with what it has in memory and in {spare.name}, until it is back"
+        )
+        warnings.warn(text, CacheDegradedWarning, stacklevel=5)
+        level.told = coordinator.told = True
+    return level, coordinator
+
+
+def _opening(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
+    url = settings.cache_url or ""
+    # The rest may hold a password, and so may a text without a scheme.
+    scheme = url.partition("://")[0] if "://" in url else ""
+    opening = _SHARED.get(scheme)
+    if opening is None:
+        hint = "valkey://, postgresql://, memory:// or leave it unset"
+        raise UsageError(f"cache_url: no cache of the kind {scheme!r}", hint=hint)
+    return opening(settings, clock, kept)
+
+
+def _valkey(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
+    from quotewell.cache.valkey import ValkeyLevel  # noqa: PLC0415  an extra
+    from quotewell.coordination.valkey import ValkeyCoordinator  # noqa: PLC0415  likewise
+
+    url, prefix, timeout = settings.shared_url(), settings.cache_prefix, settings.cache_timeout
+    return (
+        lambda: ValkeyLevel(url, clock, prefix=prefix, timeout=timeout, kept=kept),
+        lambda: ValkeyCoordinator(url, clock, prefix=prefix, timeout=timeout),
+    )
+
+
+def _postgres(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
+    from quotewell.cache.postgres import PostgresLevel  # noqa: PLC0415  an extra
+    from quotewell.coordination.postgres import PostgresCoordinator  # noqa: PLC0415  likewise
+
+    del kept  # its rows are pruned
+    url, schema, timeout = settings.shared_url(), settings.cache_schema, settings.cache_timeout
+    return (
+        lambda: PostgresLevel(url, clock, schema=schema, timeout=timeout),
+        lambda: PostgresCoordinator(url, clock, schema=schema, timeout=timeout),
+    )
+
+
+_SHARED: Mapping[str, Callable[[Settings, Clock, Callable[[str], float]], _Opening]] = {
+    **dict.fromkeys(("valkey", "valkeys", "redis", "rediss"), _valkey),
+    **dict.fromkeys(("postgresql", "postgres"), _postgres),
+}
 
 
 def _provider_makers(

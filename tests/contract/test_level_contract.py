@@ -15,9 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postgres_server import fresh_schema, shared_server
 from quotewell.cache.codec import record_type, stored_fields
 from quotewell.cache.late_level import LateLevel
 from quotewell.cache.memory_level import MemoryLevel
+from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.spared_level import SparedLevel
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.errors import CacheError, UsageError
 from quotewell.protocols import Level
@@ -37,6 +40,7 @@ from quotewell.records import (
     Split,
 )
 from quotewell.testing import ManualClock
+from valkey_servers import valkey_level
 
 
 def never() -> Level:
@@ -54,8 +58,14 @@ def opened_late(folder: Path, clock: ManualClock) -> Level:
 LEVELS: dict[str, Callable[[Path, ManualClock], Level]] = {
     "memory": lambda _, clock: MemoryLevel(clock),
     "sqlite": lambda folder, clock: SqliteLevel(folder / "cache.db", clock),
+    "postgres": lambda _, clock: PostgresLevel(shared_server().url(), clock, schema=fresh_schema()),
     "late, waiting": lambda _, clock: LateLevel(never, clock),
     "late, there": opened_late,
+    "spared": lambda folder, clock: SparedLevel(
+        lambda: MemoryLevel(clock), SqliteLevel(folder / "spare.db", clock), clock
+    ),
+    "valkey": lambda _, clock: valkey_level(clock),
+    "redis": lambda _, clock: valkey_level(clock, program="redis"),
 }
 TABLES = [*FACETS, "result:mine"]
 HOUR = 3600.0

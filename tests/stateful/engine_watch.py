@@ -59,7 +59,7 @@ class View:
     @property
     def may_ask(self) -> bool:
         """Whether nothing but a remembered failure keeps it from asking the provider."""
-        return self.provider.failure is None and self.tickers._chain._circuits["fake"] == CLOSED
+        return self.provider.failure is None and self.tickers.chain._circuits["fake"] == CLOSED
 
 
 class Before(NamedTuple):

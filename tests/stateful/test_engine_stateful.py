@@ -29,6 +29,7 @@ from quotewell.records import FACETS, Facet, Freshness, Need, Quote
 from quotewell.testing import FakeProvider, ManualClock
 from stateful.engine_model import POLL_SECONDS, Model
 from stateful.engine_watch import PASSING, View, Watch
+from valkey_servers import own_prefix, valkey_coordinator, valkey_level
 
 pytestmark = pytest.mark.filterwarnings("ignore::quotewell.errors.CacheDegradedWarning")
 
@@ -232,6 +233,20 @@ class SqliteEngine(Engine):
         shutil.rmtree(self.folder)
 
 
+class ValkeyEngine(Engine):
+    """Over one server, to which each view connects for itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prefix = own_prefix()
+
+    def stores(self) -> tuple[Level, Coordinator]:
+        level = valkey_level(self.clock, prefix=self.prefix)
+        # It would tell of a change a moment of real time later, while the clock stands still.
+        level._push.listen = lambda: None  # type: ignore[method-assign]
+        return level, valkey_coordinator(self.clock, prefix=self.prefix)
+
+
 def effort(examples: int, steps: int) -> settings:
     return settings(
         max_examples=examples,
@@ -250,11 +265,19 @@ class SqliteEngineAtLength(SqliteEngine):
     """Likewise."""
 
 
+class ValkeyEngineAtLength(ValkeyEngine):
+    """Likewise."""
+
+
 TestMemoryEngine = MemoryEngine.TestCase
 TestMemoryEngine.settings = effort(300, 40)
 TestSqliteEngine = SqliteEngine.TestCase
 TestSqliteEngine.settings = effort(100, 40)
+TestValkeyEngine = ValkeyEngine.TestCase
+TestValkeyEngine.settings = effort(100, 40)
 TestMemoryEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(MemoryEngineAtLength.TestCase))
 TestMemoryEngineAtLength.settings = effort(2000, 80)
 TestSqliteEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(SqliteEngineAtLength.TestCase))
 TestSqliteEngineAtLength.settings = effort(600, 80)
+TestValkeyEngineAtLength = pytest.mark.timeout(3600)(pytest.mark.torture(ValkeyEngineAtLength.TestCase))
+TestValkeyEngineAtLength.settings = effort(600, 80)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from quotewell.analytics.arrays import Bools, Floats, Integers
+    from quotewell.analytics.grouping import Grouping, Sums
 
     Number = TypeVar("Number", float, Floats)
 
@@ -89,18 +90,6 @@ class Exposures(NamedTuple):
     beta_adjusted: Buckets
 
 
-class Netted(NamedTuple):
-    """One column netted by underlying, in base currency.
-
-    Attributes:
-        net: Sum of the known legs of each underlying; NaN where none is known.
-        complete: Whether all legs of the underlying are known.
-    """
-
-    net: Floats
-    complete: Bools
-
-
 class ByUnderlying(NamedTuple):
     """A book netted by underlying and then put into buckets.
 
@@ -109,12 +98,14 @@ class ByUnderlying(NamedTuple):
         underlyings: The distinct underlyings, sorted; `total` and `beta_adjusted` follow their order.
         total: Exposure of each underlying.
         beta_adjusted: Beta-adjusted exposure of each underlying.
+        grouping: The legs by underlying, for sums of other columns.
     """
 
     exposures: Exposures
     underlyings: npt.NDArray[np.generic]
-    total: Netted
-    beta_adjusted: Netted
+    total: Sums
+    beta_adjusted: Sums
+    grouping: Grouping
 
 
 def by_leg(
@@ -133,7 +124,7 @@ def by_leg(
         is_stock: True for stocks and funds; every leg that is no option if None. A leg that is neither
             (a bond, an unknown) counts, or is missing, in the total only.
     """
-    columns = _columns(exposures, is_option, beta_adjusted, is_stock)
+    columns = _columns(*_legs(exposures, is_option, beta_adjusted, is_stock))
     return Exposures(*(_buckets(figures, figures, rows) for figures, rows in columns))
 
 
@@ -158,15 +149,17 @@ def by_underlying(
     """
     import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
 
-    from quotewell.analytics.arrays import distinct  # noqa: PLC0415 - imports it, too
+    from quotewell.analytics.grouping import Grouping  # noqa: PLC0415 - likewise
 
-    of = np.asarray(underlyings)
-    first, group = distinct(of)
-    names = of[first]
-    columns = _columns(exposures, is_option, beta_adjusted, is_stock)
-    netted = [_net(figures, rows, group, len(names)) for figures, rows in columns]
-    sums = [_buckets(net.net, figures, rows) for net, (figures, rows) in zip(netted, columns, strict=True)]
-    return ByUnderlying(Exposures(*sums), names, total=netted[2], beta_adjusted=netted[3])
+    names, group = _distinct(np.asarray(underlyings))
+    grouping = Grouping.of(group, len(names))
+    figures, options, stocks, adjusted = _legs(exposures, is_option, beta_adjusted, is_stock)
+    # A leg of the other kind adds nothing to a column.
+    apart = [np.where(own, figures, 0.0) for own in (stocks, options)]
+    netted = [grouping.sums(column) for column in (*apart, figures, adjusted)]
+    columns = _columns(figures, options, stocks, adjusted)
+    sums = [_buckets(net.net, *column) for net, column in zip(netted, columns, strict=True)]
+    return ByUnderlying(Exposures(*sums), names, netted[2], netted[3], grouping)
 
 
 class Coverage(NamedTuple):
@@ -233,22 +226,47 @@ def coverage(
     )
 
 
-def _columns(
+def _legs(
     exposures: npt.ArrayLike,
     is_option: npt.ArrayLike,
     beta_adjusted: npt.ArrayLike,
     is_stock: npt.ArrayLike | None,
+) -> tuple[Floats, Bools, Bools, Floats]:
+    """Exposures, which legs are options and which stocks, and beta-adjusted exposures."""
+    import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
+
+    options = np.asarray(is_option, dtype=bool)
+    stocks = ~options if is_stock is None else np.asarray(is_stock, dtype=bool)
+    figures, adjusted = (np.asarray(one, dtype=np.float64) for one in (exposures, beta_adjusted))
+    return figures, options, stocks, adjusted
+
+
+def _columns(
+    figures: Floats, options: Bools, stocks: Bools, adjusted: Floats
 ) -> list[tuple[Floats, Integers]]:
     """The figures of stocks, options, total and beta-adjusted, and the rows they stand on."""
     import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
 
-    figures = np.asarray(exposures, dtype=np.float64)
-    options = np.asarray(is_option, dtype=bool)
-    stocks = ~options if is_stock is None else np.asarray(is_stock, dtype=bool)
-    adjusted = np.asarray(beta_adjusted, dtype=np.float64)
     everything = np.arange(figures.size)
-    pairs = ((figures, np.flatnonzero(stocks)), (figures, np.flatnonzero(options)))
-    return [(column[rows], rows) for column, rows in (*pairs, (figures, everything), (adjusted, everything))]
+    apart = [(figures[rows], rows) for rows in (np.flatnonzero(stocks), np.flatnonzero(options))]
+    return [*apart, (figures, everything), (adjusted, everything)]
+
+
+def _distinct(underlyings: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Integers]:
+    """The distinct underlyings, sorted, and which of them each leg has; small codes need no sort."""
+    import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
+
+    from quotewell.analytics.arrays import distinct  # noqa: PLC0415 - imports it, too
+
+    codes = underlyings
+    small = (
+        np.issubdtype(codes.dtype, np.integer) and codes.size and 0 <= codes.min() <= codes.max() < codes.size
+    )
+    if not small:
+        first, group = distinct(underlyings)
+        return underlyings[first], group
+    present = np.bincount(codes) > 0
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[codes]
 
 
 def _buckets(summands: Floats, figures: Floats, rows: Integers) -> Buckets:
@@ -262,14 +280,3 @@ def _buckets(summands: Floats, figures: Floats, rows: Integers) -> Buckets:
     known = summands[~np.isnan(summands)]
     long, short = (float(known[side].sum()) for side in (known > 0.0, known < 0.0))
     return Buckets(long=long, short=short, missing=missing)
-
-
-def _net(figures: Floats, rows: Integers, group: Integers, groups: int) -> Netted:
-    import numpy as np  # noqa: PLC0415 - the formula alone must not cost numpy's import
-
-    own = group[rows]
-    known = ~np.isnan(figures)
-    net = np.bincount(own[known], weights=figures[known], minlength=groups)
-    counted = np.bincount(own[known], minlength=groups)
-    lacking = np.bincount(own[~known], minlength=groups)
-    return Netted(np.where(counted > 0, net, np.nan), lacking == 0)

@@ -19,6 +19,7 @@ from quotewell.analytics.quadrature import span
 
 _CELLS = 32_000
 _SINGLE_CELLS = 40_000
+_ROWS = 4  # of spots at a time: with more, the rows of an array become short
 
 
 class Premium(NamedTuple):
@@ -77,43 +78,69 @@ def values(totals: Totals, log_spots: Floats, scheme: Scheme, distance: Floats) 
         As in `Premium`, shape (rows, puts).
     """
     out = np.empty_like(log_spots)
-    rows, count = log_spots.shape
-    step = max(1, _SINGLE_CELLS // (scheme.span_points * max(1, rows)))
-    for start in range(0, count, step):
+    step = max(1, _SINGLE_CELLS // (scheme.span_points * min(_ROWS, max(1, len(log_spots)))))
+    for start in range(0, log_spots.shape[1], step):
         some = slice(start, start + step)
-        out[:, some] = _values(totals.take(some), log_spots[:, some], scheme, distance[:, some])
+        quadrature = _Quadrature.of(totals.take(some), scheme, distance[:, some])
+        for row in range(0, len(log_spots), _ROWS):
+            at = slice(row, row + _ROWS), some
+            out[at] = quadrature.values(log_spots[at])
     return out
 
 
-def _values(totals: Totals, log_spots: Floats, scheme: Scheme, distance: Floats) -> Floats:
-    """`values` of a few puts.
+class _Quadrature(NamedTuple):
+    """What the premiums of a few puts need beside spots.
 
     Single precision is enough for weighted sums of probabilities, and twice as fast. It is not for what is
     subtracted before: so spots and later boundary are both taken from the boundary now.
+
+    Attributes:
+        boundary: ln(boundary/strike) now, in double precision.
+        inverse: -1 / (volatility·√s), shape (points, puts).
+        later: How far the boundary after s is from that now, in such units, less the drift.
+        spread: volatility·√s.
+        interest: Weights of the interest on the strike.
+        dividends: Weights of the yield of the share.
     """
-    rate, dividend_yield, deviation = totals
-    root_passed, weights, interpolation = span(scheme.nodes, scheme.span_points)
-    spread = root_passed * deviation
-    later = interpolation @ np.square(distance)
-    np.maximum(later, 0.0, out=later)
-    np.sqrt(later, out=later)
-    later -= distance[-1]
-    later /= spread
-    later += root_passed * ((rate - dividend_yield) / deviation - 0.5 * deviation)
-    passed = np.square(root_passed)
-    interest = np.exp(passed * -rate) * (weights * rate)
-    dividends = np.exp(passed * -dividend_yield) * (weights * dividend_yield)
-    beyond = (log_spots - totals.log_at_expiry + distance[-1]).astype(np.float32)
-    below = beyond * (-1.0 / spread).astype(np.float32)[:, np.newaxis]  # -d2, shape (points, rows, puts)
-    below -= later.astype(np.float32)[:, np.newaxis]
-    earned = _weighted(interest, absolute_cdf(below))
-    below -= spread.astype(np.float32)[:, np.newaxis]
-    return np.asarray(earned - np.exp(log_spots) * _weighted(dividends, absolute_cdf(below)))
+
+    boundary: Floats
+    inverse: Singles
+    later: Singles
+    spread: Singles
+    interest: Singles
+    dividends: Singles
+
+    @classmethod
+    def of(cls, totals: Totals, scheme: Scheme, distance: Floats) -> _Quadrature:
+        """That of boundaries by a scheme."""
+        rate, dividend_yield, deviation = totals
+        root_passed, weights, interpolation = span(scheme.nodes, scheme.span_points)
+        spread = root_passed * deviation
+        later = interpolation @ np.square(distance)
+        np.maximum(later, 0.0, out=later)
+        np.sqrt(later, out=later)
+        later -= distance[-1]
+        later /= spread
+        later += root_passed * ((rate - dividend_yield) / deviation - 0.5 * deviation)
+        passed = np.square(root_passed)
+        interest = np.exp(passed * -rate) * (weights * rate)
+        dividends = np.exp(passed * -dividend_yield) * (weights * dividend_yield)
+        columns = (-1.0 / spread, later, spread, interest, dividends)
+        return cls(totals.log_at_expiry - distance[-1], *(column.astype(np.float32) for column in columns))
+
+    def values(self, log_spots: Floats) -> Floats:
+        """Values at ln(spot/strike), of shape (rows, puts)."""
+        beyond = (log_spots - self.boundary).astype(np.float32)
+        below = beyond * self.inverse[:, np.newaxis]  # -d2, shape (points, rows, puts)
+        below -= self.later[:, np.newaxis]
+        earned = _weighted(self.interest, absolute_cdf(below))
+        below -= self.spread[:, np.newaxis]
+        return np.asarray(earned - np.exp(log_spots) * _weighted(self.dividends, absolute_cdf(below)))
 
 
-def _weighted(weights: Floats, figures: Singles) -> Singles:
+def _weighted(weights: Singles, figures: Singles) -> Singles:
     """Sums over the points; of weights (points, puts) and figures (points, rows, puts), which it destroys."""
-    figures *= weights.astype(np.float32)[:, np.newaxis]
+    figures *= weights[:, np.newaxis]
     return np.asarray(figures.sum(axis=0))
 
 

@@ -2,17 +2,17 @@
 
 What is stored of a record are its fields but for the bookkeeping of the memory level. As a row, the failure
 is flattened into columns of its own (`failure_kind`, `failure_reason` …), so that a person can query them,
-and dividend events are one column of JSON. As msgpack, a record is a map of the fields that are not None, so
-that an older and a newer version can share a server.
+and dividend events are one column of JSON. As msgpack, such a row is an array; new fields come last, so that
+an older and a newer version can share a server.
 """
 
 from __future__ import annotations
 
 import functools
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from sys import intern
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,14 +23,16 @@ __all__ = [
     "FAILURE_COLUMNS",
     "RESULT_PREFIX",
     "STATE_COLUMNS",
+    "Conversion",
     "RowReader",
     "RowWriter",
     "bare",
-    "decode",
     "encode",
     "failure_row",
+    "older_or_newer",
     "read_with_state",
     "record_type",
+    "row_decoder",
     "row_reader",
     "row_writer",
     "set_state",
@@ -47,6 +49,8 @@ RowReader = Callable[[Iterable[Sequence[Any]], Mapping[str, str]], dict[str, Rec
 """Makes records of the rows whose key is wanted; their keys are the texts that `wanted` maps to."""
 RowWriter = Callable[[Iterable[Record], int, str], list[tuple[Any, ...]]]
 """Makes a row of each record's values, followed by a revision, and by a namespace for results."""
+Conversion = Callable[[Any], Any]
+"""Of a value on its way to or from a column of texts."""
 
 _NOT_STORED = ("fresh_until", "grace", "hits", "provenance", "value")
 _EVENTS = "events"
@@ -104,32 +108,41 @@ def bare(record: Record) -> Record:
 # ------------------------------------------------------------------------------------------------ msgpack
 
 
-def encode(record: Record) -> bytes:
-    """One record as msgpack; `Result.blob` goes along as it is."""
-    names = stored_fields(type(record))
-    values = _getter(type(record))(record)
-    return msgspec.msgpack.encode(
-        {name: value for name, value in zip(names, values, strict=True) if value is not None}
-    )
+def encode(records: Sequence[Record]) -> list[bytes]:
+    """The values of records of one type, each as a row in msgpack; their state is the level's to keep."""
+    if not records:
+        return []
+    kind = type(records[0])
+    width = len(value_columns(kind))
+    return [msgspec.msgpack.encode(row[:width]) for row in row_writer(kind)(records, 0, "")]
 
 
-def decode(table: str, blob: bytes) -> Record | None:
-    """The record that `encode` made `blob` of; None, a miss, when it is not one of `table`."""
-    try:
-        record = _decoder(record_type(table)).decode(blob)
-    except msgspec.DecodeError:
-        return None
-    return bare(record)
+def row_decoder(kind: type[Record]) -> Callable[[bytes], Sequence[Any]]:
+    """What makes a row of what `encode` made; raises `msgspec.DecodeError` when it is not quite that.
+
+    `older_or_newer` may then find one in it.
+    """
+    return _row_types(kind)[1]
+
+
+def older_or_newer(kind: type[Record], blob: bytes) -> Sequence[Any]:
+    """A row of one with fewer columns, of an earlier version, or with more, of a later one.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+    """
+    row = msgspec.msgpack.decode(blob, type=list[Any])
+    width = len(value_columns(kind))
+    adapted: Sequence[Any] = msgspec.convert((row + [None] * width)[:width], _row_types(kind)[0])
+    return adapted
 
 
 @functools.cache
-def _getter(kind: type[Record]) -> Callable[[Record], tuple[Any, ...]]:
-    return attrgetter(*stored_fields(kind))
-
-
-@functools.cache
-def _decoder(kind: type[Record]) -> msgspec.msgpack.Decoder[Record]:
-    return msgspec.msgpack.Decoder(kind)
+def _row_types(kind: type[Record]) -> tuple[Any, Callable[[bytes], Sequence[Any]]]:
+    hints = typing.get_type_hints(kind)
+    types = tuple((str if column == _EVENTS else hints[column]) | None for column in value_columns(kind))
+    row = tuple[types]  # type: ignore[valid-type]
+    return row, msgspec.msgpack.Decoder(row).decode
 
 
 # --------------------------------------------------------------------------------------------------- rows
@@ -139,18 +152,35 @@ def _decoder(kind: type[Record]) -> msgspec.msgpack.Decoder[Record]:
 
 
 @functools.cache
-def row_reader(kind: type[Record]) -> RowReader:
-    """A function that makes records of rows of `value_columns`."""
+def row_reader(
+    kind: type[Record],
+    *,
+    text: Conversion | None = None,
+    note: Callable[[Record, Any], None] | None = None,
+) -> RowReader:
+    """A function that makes records of rows of `value_columns`.
+
+    Args:
+        kind: What records.
+        text: What texts become but for keys, which `wanted` maps.
+        note: Called with a record and what stands in one more column, where that is not null.
+    """
     columns = value_columns(kind)
+    texts = _text_fields(kind) if text is not None else frozenset()
     shared = [column for column in columns if column in _FEW_VALUES]
     arguments = ", ".join(
-        f"known[{column}]" if column in shared else _ARGUMENTS.get(column, column) for column in columns
+        f"known[{column}]"
+        if column in shared
+        else f"text({column})"
+        if column in texts - _ARGUMENTS.keys()
+        else _ARGUMENTS.get(column, column)
+        for column in columns
     )
     lines = [
         "def read(rows, wanted):",
         "    records = {}",
         "    same = None",
-        f"    for {', '.join(columns)} in rows:",
+        f"    for {', '.join(columns)}{'' if note is None else ', noted'} in rows:",
         "        key = wanted.get(symbol)",
         "        if key is None:",
         "            continue",
@@ -162,12 +192,18 @@ def row_reader(kind: type[Record]) -> RowReader:
         "            if len(known) > most:",
         "                known.clear()",
         "            known[None] = None",
-        *(f"            known.setdefault({column}, {column})" for column in shared),
+        *(
+            f"            known.setdefault({column}, {f'text({column})' if column in texts else column})"
+            for column in shared
+        ),
         f"            records[key] = kind({arguments})",
+        *(() if note is None else ("        if noted is not None:", "            note(records[key], noted)")),
         "    return records",
     ]
-    names_used = {
+    names_used: dict[str, Any] = {
         "kind": kind,
+        "text": text,
+        "note": note,
         "known": {},
         "most": _MOST_SHARED,
         "events_of": msgspec.json.Decoder(tuple[DividendEvent, ...]).decode,
@@ -191,16 +227,40 @@ def read_with_state(
 
 
 @functools.cache
-def row_writer(kind: type[Record]) -> RowWriter:
-    """A function that makes a row, in the order of `value_columns`, of each record."""
+def row_writer(kind: type[Record], *, text: Conversion | None = None) -> RowWriter:
+    """A function that makes a row, in the order of `value_columns`, of each record.
+
+    Args:
+        kind: What records.
+        text: What texts become, keys among them.
+    """
+    texts = _text_fields(kind) if text is not None else frozenset()
     values = ", ".join(
-        f"events_text(r.{column}) if r.{column} else None" if column == _EVENTS else f"r.{column}"
+        f"events_text(r.{column}) if r.{column} else None"
+        if column == _EVENTS
+        else f"text(r.{column})"
+        if column in texts
+        else f"r.{column}"
         for column in value_columns(kind)
     )
     tail = "rev, namespace" if kind is Result else "rev"
     lines = ["def write(records, rev, namespace):", f"    return [({values}, {tail}) for r in records]"]
-    function: RowWriter = _compiled(lines, "write", {"events_text": _events_text})
+    function: RowWriter = _compiled(lines, "write", {"events_text": _events_text, "text": text})
     return function
+
+
+def _text_fields(kind: type[Record]) -> frozenset[str]:
+    """Fields that hold a text, or None."""
+    hints = typing.get_type_hints(kind)
+    return frozenset(field for field in value_columns(kind) if _is_text(hints[field]))
+
+
+def _is_text(hint: Any) -> bool:
+    if typing.get_origin(hint) is Literal:
+        return True
+    return hint is str or any(
+        _is_text(argument) for argument in typing.get_args(hint) if argument is not hint
+    )
 
 
 def failure_row(failure: Failure) -> tuple[Any, ...]:

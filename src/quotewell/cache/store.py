@@ -68,7 +68,6 @@ class Store:
     ) -> None:
         self.memory = memory
         self.level = level
-        self.level_name = level.name
         self.policies = dict(policies)
         self._clock = clock
         self.synced_rev = 0
@@ -87,6 +86,11 @@ class Store:
         self._has_joined = False
         self._unstored: dict[str, set[str]] = {}
         """Keys by table of what the persistent level did not take, and memory has."""
+
+    @property
+    def level_name(self) -> str:
+        """The name of the persistent level that answers now; another one may stand in for the wanted."""
+        return self.level.name
 
     # ------------------------------------------------------------------------------------------ reading
 

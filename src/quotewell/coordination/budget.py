@@ -15,6 +15,10 @@ granted afterwards regains 1 % of that.
 The wall clock may be set back. `seen` is the time of the last step; when `now` lies before it, all times kept
 here move back by the difference: what was owed is still owed, no more and no less. A clock that runs ahead
 and is corrected costs at most one burst beyond the limit.
+
+Hosts that share a budget have clocks that differ a little. Taken for a clock that is set back and forth, each
+change from one host to the other would give the difference away once more. So whoever is behind by a few
+seconds goes by the latest time that was seen (`common_time`).
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import msgspec
 from quotewell.errors import UsageError
 from quotewell.protocols import Grant, Lane, Limit, Pause
 
-__all__ = ["Budget", "paused", "pausing", "quota_left", "rebased", "resuming", "spending"]
+__all__ = ["Budget", "common_time", "paused", "pausing", "quota_left", "rebased", "resuming", "spending"]
 
 _SHARE = 0.95
 """Of the limit; the provider's clock and the network's delays are not ours."""
@@ -36,6 +40,8 @@ _RESERVED = {Lane.INTERACTIVE: 0, Lane.PREFETCH: 1, Lane.REFRESH: 2}
 _SLOWEST = 1 / 16
 _REGAINED = 1 / 100
 _DAY = 86400.0
+_SKEW = 5.0
+"""Seconds by which hosts' clocks may differ; more is a clock that was set."""
 _ROUNDING = 1e-6
 """Epoch seconds in a float are exact to a quarter of this."""
 
@@ -53,6 +59,11 @@ class Budget(msgspec.Struct, frozen=True):
     pause_reason: str = ""
     share: float = 1.0
     """Of the limit's rate that is used: less for a while after a 429."""
+
+
+def common_time(budget: Budget, now: float) -> float:
+    """The time to go by where hosts share a budget: `now`, or the latest that one of them has seen."""
+    return budget.seen if now < budget.seen <= now + _SKEW else now
 
 
 def spending(

@@ -33,6 +33,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
         betas: The user's own betas by underlying, likewise.
         dividend_yields: The user's own yields by underlying, fractions a year, likewise.
         dividends: The user's own dividends by underlying, past ones too, likewise; they come before yields.
+        blume: Whether betas of our own regressions are moved a third of the way to 1 (Blume's adjustment).
         cash_like: Securities that count as cash: valued at their price, without exposure.
     """
 
@@ -46,4 +47,5 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     betas: Mapping[str, float] = {}
     dividend_yields: Mapping[str, float] = {}
     dividends: Mapping[str, tuple[DividendEvent, ...]] = {}
+    blume: bool = False
     cash_like: frozenset[str] = frozenset()

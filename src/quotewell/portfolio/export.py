@@ -17,7 +17,7 @@ __all__ = ["DERIVED", "REPORTED", "guarded", "to_csv", "unguarded"]
 
 REPORTED = (
     "symbol", "quantity", "price", "value", "currency", "cost_basis", "account", "account_name",
-    "description", "kind", "leg", "fx_rate",
+    "description", "kind", "leg", "fx_rate", "multiplier",
 )  # fmt: skip
 """Columns of what the broker said, fields of positions."""
 DERIVED = (
@@ -58,11 +58,12 @@ def unguarded(text: str) -> str:
 def _reported(entry: Entry) -> tuple[object, ...]:
     if not isinstance(entry, Position):
         amounts = (None, None, entry.value, entry.currency, None)
-        about = (entry.account, entry.account_name, entry.description, entry.kind, None, entry.fx_rate)
+        about = (entry.account, entry.account_name, entry.description, entry.kind, None, entry.fx_rate, None)
         return ("Pending Activity", *amounts, *about)
     return (
         entry.symbol, entry.quantity, entry.price, entry.value, entry.currency, entry.cost_basis,
         entry.account, entry.account_name, entry.description, entry.kind, entry.leg, entry.fx_rate,
+        getattr(entry, "multiplier", None),
     )  # fmt: skip
 
 

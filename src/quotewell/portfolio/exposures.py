@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from quotewell.analytics import exposure as formulas
-from quotewell.analytics.arrays import Floats, Integers
+from quotewell.analytics.arrays import Integers
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, Columns
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.summary import (
@@ -23,7 +23,7 @@ from quotewell.portfolio.summary import (
 )
 from quotewell.portfolio.totals import known_sum
 
-__all__ = ["by_group", "coverage", "exposure_by_leg", "greeks", "net_exposures", "netted"]
+__all__ = ["coverage", "exposure_by_leg", "greeks", "net_exposures", "netted"]
 
 _VOLATILITY_POINT = 0.01
 _DAYS = 365.0
@@ -134,13 +134,6 @@ def greeks(columns: Columns) -> GreekTotals:
         complete=not missing.size,
         missing=columns.symbols(missing),
     )
-
-
-def by_group(figures: Floats, group: Integers, groups: int) -> Floats:
-    """Sums of the known figures of each group; NaN where a group has none."""
-    known = ~np.isnan(figures)
-    sums = np.bincount(group[known], weights=figures[known], minlength=groups)
-    return np.where(np.bincount(group[known], minlength=groups) > 0, sums, np.nan)
 
 
 def _moving(columns: Columns) -> Integers:

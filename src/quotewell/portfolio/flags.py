@@ -58,6 +58,8 @@ class Flag(IntFlag):
     """Valued with the underlying's dividends at their ex-dates, not with a yield."""
     PROJECTED_DIVIDEND = 1 << 35
     """One of them is not known, but the last regular one at its frequency."""
+    ADJUSTED_BETA = 1 << 36
+    """Our regression, moved towards 1 by Blume's adjustment, as the user asked."""
 
 
 REASONS = {

@@ -24,6 +24,7 @@ __all__ = [
     "curve_of",
     "dividend_yield_of",
     "fx_rate",
+    "is_adjusted",
     "is_split_between",
     "is_stale",
     "risk_of",
@@ -80,11 +81,20 @@ def beta_of(symbol: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]
         return 1.0, Flag(0)
     risk = risk_of(symbol, snapshot, basis)
     if risk is not None and risk.beta is not None:
-        stale = is_stale(snapshot.risks[symbol])
-        return risk.beta, Flag.STALE_BETA if stale else Flag(0)
+        flag = Flag.STALE_BETA if is_stale(snapshot.risks[symbol]) else Flag(0)
+        if is_adjusted(risk, basis):
+            from quotewell.analytics.beta import blume  # noqa: PLC0415  no other report regresses
+
+            return blume(risk.beta), flag | Flag.ADJUSTED_BETA
+        return risk.beta, flag
     if basis.beta is not None:
         return basis.beta, Flag.GIVEN_BETA
     return NAN, Flag.NO_BETA
+
+
+def is_adjusted(risk: Risk, basis: Basis) -> bool:
+    """Whether a beta is adjusted: what a provider states may be so already."""
+    return basis.blume and risk.method in ("ols_daily", "ols_weekly")
 
 
 def dividend_yield_of(underlying: str, snapshot: Snapshot, basis: Basis) -> tuple[float, Flag]:

@@ -9,12 +9,12 @@ import numpy as np
 
 from quotewell.analytics.arrays import Bools, Floats, Integers, Objects
 from quotewell.portfolio.basis import Basis
-from quotewell.portfolio.columns import CASH, KINDS, PENDING, STOCK, UNKNOWN
+from quotewell.portfolio.columns import CASH, KINDS, OPTION, PENDING, STOCK, UNKNOWN
 from quotewell.portfolio.contracts import ContractTable, price_contracts
 from quotewell.portfolio.flags import Flag
+from quotewell.portfolio.holdings import Holdings
 from quotewell.portfolio.inputs import NAN, beta_of, is_split_between, is_stale, spot_of
-from quotewell.portfolio.needs import Entry
-from quotewell.portfolio.positions import OptionPosition, PendingActivity, StockPosition
+from quotewell.portfolio.positions import contract_of
 from quotewell.portfolio.reported import LEVEL, OVERRIDE
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import Option
@@ -59,18 +59,10 @@ class Instruments(msgspec.Struct):
     flags: Integers
 
 
-def find_instruments(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis) -> Instruments:
+def find_instruments(holdings: Holdings, snapshot: Snapshot, basis: Basis) -> Instruments:
     """Find the distinct instruments of a book and price them."""
-    keys: dict[tuple[int, str], int] = {}
-    index = np.fromiter(
-        (keys.setdefault(_key(entry, snapshot, basis), len(keys)) for entry in entries),
-        np.int64,
-        len(entries),
-    )
-    options: dict[int, Option] = {}
-    for row, entry in zip(index.tolist(), entries, strict=True):
-        if isinstance(entry, OptionPosition) and row not in options:
-            options[row] = entry.contract
+    keys, index = _keys(holdings, snapshot, basis)
+    options = {row: contract_of(symbol) for row, (code, symbol) in enumerate(keys) if code == OPTION}
     kind = np.array([kind for kind, _ in keys], dtype=np.int64)
     names, underlying = _underlyings(keys, options)
     found = _empty(index, kind, names, underlying)
@@ -87,16 +79,33 @@ def find_instruments(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis)
     return found
 
 
-def _key(entry: Entry, snapshot: Snapshot, basis: Basis) -> tuple[int, str]:
-    """Kind and symbol; all cash is one instrument, but securities that count as cash have prices."""
-    if isinstance(entry, PendingActivity):
-        return PENDING, ""
-    kind = KINDS.index(entry.kind)
-    if isinstance(entry, StockPosition) and entry.symbol in basis.cash_like:
-        return CASH, entry.symbol
-    if isinstance(entry, StockPosition) and _is_money_market(entry.symbol, snapshot):
+def _keys(holdings: Holdings, snapshot: Snapshot, basis: Basis) -> tuple[list[tuple[int, str]], Integers]:
+    """The instruments as kind and symbol, in order of appearance, and the one of each row.
+
+    All cash is one instrument, but securities that count as cash have prices.
+    """
+    pairs = holdings.symbol * len(KINDS) + holdings.kind
+    first = np.full(len(holdings.symbols) * len(KINDS), -1, dtype=np.intp)
+    first[pairs[::-1]] = np.arange(pairs.size)[::-1]  # of several rows the first in the file stays
+    found = np.flatnonzero(first >= 0)
+    found = found[np.argsort(first[found])]
+    places: dict[tuple[int, str], int] = {}
+    place_of = np.empty_like(first)
+    place_of[found] = [
+        places.setdefault(
+            _key(pair % len(KINDS), holdings.symbols[pair // len(KINDS)], snapshot, basis), len(places)
+        )
+        for pair in found.tolist()
+    ]
+    return list(places), place_of[pairs]
+
+
+def _key(kind: int, symbol: str, snapshot: Snapshot, basis: Basis) -> tuple[int, str]:
+    if kind == STOCK and symbol in basis.cash_like:
+        return CASH, symbol
+    if kind == STOCK and _is_money_market(symbol, snapshot):
         kind = CASH
-    return kind, "" if kind == CASH else entry.symbol
+    return kind, "" if kind in (CASH, PENDING) else symbol
 
 
 def _is_money_market(symbol: str, snapshot: Snapshot) -> bool:
@@ -104,11 +113,11 @@ def _is_money_market(symbol: str, snapshot: Snapshot) -> bool:
     return reading is not None and reading.record is not None and reading.record.type == "money_market"
 
 
-def _underlyings(keys: dict[tuple[int, str], int], options: dict[int, Option]) -> tuple[list[str], Integers]:
+def _underlyings(keys: Sequence[tuple[int, str]], options: dict[int, Option]) -> tuple[list[str], Integers]:
     """What each instrument moves with: its own symbol, or the option's underlying, else the option's root."""
     names: dict[str, int] = {}
     codes = np.full(len(keys), -1, dtype=np.int64)
-    for (kind, symbol), row in keys.items():
+    for row, (kind, symbol) in enumerate(keys):
         if kind in (CASH, PENDING):
             continue
         option = options.get(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from quotewell.portfolio.positions import (
     PendingActivity,
     Position,
     StockPosition,
+    contract_of,
 )
 from quotewell.records import Facet, Need
 from quotewell.symbols import Option, currency_pair, looks_like_cusip, minor_unit
@@ -27,6 +29,7 @@ __all__ = [
     "is_expired",
     "is_priced",
     "needs_of",
+    "needs_of_symbols",
     "valuation_day",
     "yield_symbol",
 ]
@@ -53,20 +56,45 @@ def needs_of(entries: Iterable[Entry], basis: Basis, at: float | None) -> set[Ne
         basis: For its base currency.
         at: The valuation instant; None if unknown, so that no option counts as expired.
     """
-    needs: set[Need] = set()
-    currencies = set()
-    seen = set()
+    stocks: set[str] = set()
+    options: set[str] = set()
+    currencies: set[str] = set()
     for entry in entries:
         if entry.currency is not None:
             currencies.add(entry.currency)
-        if isinstance(entry, Position):
-            if (entry.kind, entry.symbol) in seen:
-                continue
-            seen.add((entry.kind, entry.symbol))
         if isinstance(entry, OptionPosition):
-            needs |= _option_needs(entry.contract, at)
-        elif isinstance(entry, StockPosition) and is_priced(entry.symbol):
-            needs.update((entry.symbol, facet) for facet in _STOCK)
+            options.add(entry.symbol)
+        elif isinstance(entry, StockPosition):
+            stocks.add(entry.symbol)
+    return needs_of_symbols(stocks, options, currencies, basis, at)
+
+
+def needs_of_symbols(
+    stocks: Iterable[str], options: Iterable[str], currencies: Iterable[str], basis: Basis, at: float | None
+) -> set[Need]:
+    """The same for distinct symbols.
+
+    Args:
+        stocks: Canonical symbols of stocks and funds.
+        options: OCC symbols.
+        currencies: That rows are in.
+        basis: As in `needs_of`.
+        at: As in `needs_of`.
+    """
+    moving = {symbol for symbol in stocks if is_priced(symbol)}
+    day = None if at is None else valuation_day(at)
+    needs: set[Need] = set()
+    for symbol in options:
+        option = contract_of(symbol)
+        if day is not None and option.expiry < day:
+            continue
+        needs.add((symbol, "quote"))
+        if option.underlying is not None:
+            moving.add(option.underlying)
+            needs.add((yield_symbol(option.underlying), "dividend"))
+    if needs:
+        needs.update((symbol, "rate") for symbol in RATE_SYMBOLS)
+    needs.update((symbol, facet) for symbol in moving for facet in _STOCK)
     return needs | fx_needs(currencies, basis.base_currency)
 
 
@@ -97,22 +125,12 @@ def is_expired(option: Option, at: float | None) -> bool:
     return at is not None and option.expiry < valuation_day(at)
 
 
+@functools.lru_cache(maxsize=64)
 def valuation_day(at: float) -> dt.date:
-    """The New York day of an instant."""
+    """The New York day of an instant; remembered, for every contract of a book asks it of the same one."""
     return dt.datetime.fromtimestamp(at, _NEW_YORK).date()
 
 
 def yield_symbol(underlying: str) -> str:
     """The symbol whose dividend yield counts for `underlying`: its own, or that of a fund on the index."""
     return YIELD_PROXIES.get(underlying, underlying)
-
-
-def _option_needs(option: Option, at: float | None) -> set[Need]:
-    if is_expired(option, at):
-        return set()
-    needs: set[Need] = {(option.symbol, "quote")}
-    needs.update((symbol, "rate") for symbol in RATE_SYMBOLS)
-    if option.underlying is not None:
-        needs.update((option.underlying, facet) for facet in _STOCK)
-        needs.add((yield_symbol(option.underlying), "dividend"))
-    return needs

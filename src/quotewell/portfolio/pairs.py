@@ -22,9 +22,10 @@ from quotewell.portfolio.inputs import (
 )
 from quotewell.portfolio.marks import Mark, is_matched, last_mark, option_marks
 from quotewell.portfolio.needs import is_expired, valuation_day
-from quotewell.portfolio.payouts import YEAR, Payout, payouts_before
+from quotewell.portfolio.payouts import YEAR, payouts_before
 from quotewell.portfolio.reported import LEVEL, OVERRIDE, Candidates
 from quotewell.portfolio.snapshot import Snapshot
+from quotewell.records import Payout
 from quotewell.symbols import Option
 
 __all__ = ["ContractTerms", "terms_of"]

@@ -13,17 +13,16 @@ import statistics
 from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
-import msgspec
 import numpy as np
 
 from quotewell.analytics.arrays import Objects
 from quotewell.analytics.dividends import Dividends
 from quotewell.portfolio.needs import valuation_day, yield_symbol
 from quotewell.portfolio.snapshot import Snapshot
-from quotewell.records import DividendEvent
+from quotewell.records import DividendEvent, Payout
 from quotewell.symbols import Option
 
-__all__ = ["YEAR", "Payout", "dividends_of", "payouts_before", "payouts_until", "projected"]
+__all__ = ["YEAR", "dividends_of", "payouts_before", "payouts_until", "projected"]
 
 YEAR = 365.0 * 86400.0
 """Seconds a year in every time to expiry."""
@@ -38,22 +37,6 @@ _LOOK_BACK = 10  # days before the valuation: the age of a matched pair of price
 _NEW_YORK = ZoneInfo("America/New_York")
 _OPEN = dt.time(9, 30)
 _SATURDAY = 5
-
-
-class Payout(msgspec.Struct, frozen=True, kw_only=True):
-    """One dividend before an option expires.
-
-    Args:
-        ex_date: The first day without it.
-        years: From the valuation to the open of that day.
-        amount: Per unit of what the option is priced on, in its currency.
-        projected: Whether it is the last regular amount at its frequency, not one that is known.
-    """
-
-    ex_date: dt.date
-    years: float
-    amount: float
-    projected: bool
 
 
 def payouts_before(

@@ -17,7 +17,7 @@ from quotewell.portfolio.offline import NoTickers
 from quotewell.portfolio.positions import PendingActivity, Position, bind_all
 from quotewell.portfolio.problems import Problem
 from quotewell.portfolio.reported import ReportedPrices
-from quotewell.portfolio.snapshot import take
+from quotewell.portfolio.snapshot import Snapshot, take
 from quotewell.protocols import TickerSource
 from quotewell.records import Facet, Need, Reading, Record
 
@@ -133,6 +133,57 @@ class Portfolio:
         file = read_positions(path, name, mapping=mapping)
         return cls(file, tickers, basis=basis, at=at, offline=offline)
 
+    @classmethod
+    def from_arrow(
+        cls,
+        table: Any,
+        tickers: TickerSource | None = None,
+        *,
+        name: str = "table",
+        as_of: float | None = None,
+        basis: Basis | None = None,
+        at: float | None = None,
+        offline: bool | None = None,
+    ) -> Portfolio:
+        """Read positions from a table of pyarrow, pandas, polars or another that speaks Arrow.
+
+        Args:
+            table: With the columns `symbol` and `quantity` at least; see docs/columns.md.
+            tickers: As in the class.
+            name: What messages call it, where its metadata does not say.
+            as_of: When its prices were the market's, epoch seconds; by default what the table says.
+            basis: As in the class.
+            at: As in the class.
+            offline: As in the class.
+
+        Raises:
+            UsageError: It is no such table, or pyarrow is not installed.
+        """
+        from quotewell.portfolio.arrow import file_from_arrow  # noqa: PLC0415  an extra
+
+        file = file_from_arrow(table, name=name, as_of=as_of)
+        return cls(file, tickers, basis=basis, at=at, offline=offline)
+
+    def to_arrow(self) -> Any:
+        """What the broker said, as a `pyarrow.Table` with one row for each position and pending amount.
+
+        Raises:
+            UsageError: pyarrow is not installed.
+        """
+        from quotewell.portfolio.arrow import positions_to_arrow  # noqa: PLC0415  an extra
+
+        return positions_to_arrow(self._entries, self.file)
+
+    def market_to_arrow(self) -> Any:
+        """All that the valuation reads of the market, as a `pyarrow.Table`: the other half of `exposures`.
+
+        Raises:
+            UsageError: pyarrow is not installed.
+        """
+        from quotewell.portfolio.arrow import market_to_arrow  # noqa: PLC0415  an extra
+
+        return market_to_arrow(self._snapshot(), self.basis)
+
     @property
     def positions(self) -> list[Position]:
         """All positions, in the order of the file."""
@@ -191,8 +242,7 @@ class Portfolio:
         """Value the book: one row for each position and pending amount, as columns."""
         from quotewell.portfolio.valuation import value_book  # noqa: PLC0415  imports numpy
 
-        snapshot = take(self.source, self.needs(), self.basis.base_currency, dated=self._dated)
-        return value_book(self._entries, snapshot, self.basis)
+        return value_book(self._entries, self._snapshot(), self.basis)
 
     def by_underlying(self) -> tuple[UnderlyingRow, ...]:
         """Value, exposure and beta of each underlying with all its legs, the largest exposure first."""
@@ -234,16 +284,23 @@ class Portfolio:
         value = known_sum(columns.value)
         return what_if(columns, list(market), value, shocks=shocks, days=days, volatility=volatility)
 
-    def summary(self, *, moves: Sequence[float] | None = None, requests: int | None = None) -> Summary:
+    def summary(
+        self,
+        *,
+        moves: Sequence[float] | None = None,
+        requests: int | None = None,
+        columns: Columns | None = None,
+    ) -> Summary:
         """The whole report.
 
         Args:
+            columns: What `value` has said, where the report has to be of the same moment; else it is valued.
             moves: Market moves of the what-if, fractions; those of the report by default.
             requests: Requests that the report has cost; those of `prefetch` by default.
         """
         from quotewell.portfolio import exposures, report, summary, totals, what_if  # noqa: PLC0415  imports numpy
 
-        columns = self.value()
+        columns = self.value() if columns is None else columns
         value = totals.value_totals(columns)
         netted = exposures.netted(columns)
         by_leg = exposures.exposure_by_leg(columns, value.total)
@@ -264,6 +321,7 @@ class Portfolio:
             betas=report.beta_state(columns, self.basis),
             greeks=exposures.greeks(columns),
             by_underlying=report.underlying_rows(columns, netted, self.basis, value.total),
+            by_account=totals.by_account(columns, value.total),
             by_currency=totals.by_currency(columns),
             what_if=what_if.what_if(columns, MOVES if moves is None else moves, value.total),
             expiring=report.expiring(columns),
@@ -286,6 +344,9 @@ class Portfolio:
         if not self._fetched_at <= now < self._fetched_at + _TOGETHER_AGAIN:
             self._fetched_at = now
             tickers.read(dict.fromkeys([*self.needs_by_size(), *needs]))
+
+    def _snapshot(self) -> Snapshot:
+        return take(self.source, self.needs(), self.basis.base_currency, dated=self._dated)
 
     @property
     def _entries(self) -> list[Entry]:

@@ -31,6 +31,7 @@ __all__ = [
     "StockPosition",
     "UnknownPosition",
     "bind_all",
+    "contract_of",
 ]
 
 PositionKind = Literal["stock", "option", "cash", "pending", "unknown"]
@@ -195,17 +196,20 @@ class StockPosition(Position, kw_only=True, dict=True):
 
 
 class OptionPosition(Position, kw_only=True, dict=True):
-    """Contracts of a listed option; `price` is per unit of premium, a hundredth of a standard contract."""
+    """Contracts of a listed option; `price` is per unit of premium, a hundredth of a standard contract.
+
+    Args:
+        multiplier: Units of premium a contract, where the broker says it and the symbol does not tell.
+    """
 
     kind: ClassVar[PositionKind] = "option"
+
+    multiplier: float | None = None
 
     @property
     def contract(self) -> Option:
         """The contract that the symbol names."""
-        option = parse_option(self.symbol)
-        if option is None:
-            raise DataUnavailable(self.symbol, "contract", "the symbol is no option")
-        return option
+        return contract_of(self.symbol)
 
     @property
     def underlying(self) -> str | None:
@@ -259,6 +263,18 @@ class PendingActivity(_Entry, kw_only=True, dict=True):
     """Trades that are not settled yet: an amount of money, in no position."""
 
     kind: ClassVar[PositionKind] = "pending"
+
+
+def contract_of(symbol: str) -> Option:
+    """The contract that the symbol of an option position names.
+
+    Raises:
+        DataUnavailable: It names none.
+    """
+    option = parse_option(symbol)
+    if option is None:
+        raise DataUnavailable(symbol, "contract", "the symbol is no option")
+    return option
 
 
 def bind_all(

@@ -18,6 +18,7 @@ from quotewell.portfolio.columns import KINDS, Columns
 from quotewell.portfolio.differences import RowDifferences, row_differences
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.importers.stated import StatedTotal, stated_totals
 from quotewell.portfolio.report import instant
 from quotewell.portfolio.summary import DifferenceParts
 from quotewell.portfolio.totals import known_sum
@@ -76,6 +77,8 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     valuation_at: dt.datetime | None
     base_currency: str
     total: AccountTotals
+    stated: tuple[StatedTotal, ...]
+    """Rows of the file that are totals themselves, against the rows that they are the sums of."""
     accounts: tuple[AccountTotals, ...]
     """One for each account, in the order of the file; a single one for a file of one account."""
     differences: tuple[RowDifference, ...]
@@ -90,9 +93,8 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     def agrees(self) -> bool:
         """Whether the file agrees with itself, and every row of it could be read and valued."""
         parts = self.total.parts
-        return not (
-            self.rejected or self.not_valued or self.suspected_splits or abs(parts.disputed) >= _LEAST
-        )
+        doubts = self.rejected or self.not_valued or self.suspected_splits
+        return not (doubts or abs(parts.disputed) >= _LEAST) and all(total.agrees for total in self.stated)
 
 
 def reconcile(book: Portfolio) -> Reconciliation:
@@ -109,6 +111,7 @@ def reconcile(book: Portfolio) -> Reconciliation:
         valuation_at=instant(columns.snapshot.at),
         base_currency=book.basis.base_currency,
         total=_totals(columns, differences, np.ones(len(accounts), dtype=np.bool_), None),
+        stated=stated_totals(book.file),
         accounts=tuple(
             _totals(columns, differences, np.asarray(names == (account or "")), account)
             for account in dict.fromkeys(accounts)

@@ -8,14 +8,14 @@ from collections import Counter
 
 import numpy as np
 
-from quotewell.analytics.arrays import distinct
+from quotewell.analytics.arrays import Integers
 from quotewell.analytics.exposure import ByUnderlying, fraction_of_value
+from quotewell.analytics.grouping import Grouping
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import CASH, KINDS, OPTION, PENDING, STOCK, UNKNOWN, Columns
-from quotewell.portfolio.exposures import by_group
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.importers.outcome import ImportedFile
-from quotewell.portfolio.inputs import risk_of
+from quotewell.portfolio.inputs import is_adjusted, risk_of
 from quotewell.portfolio.needs import valuation_day
 from quotewell.portfolio.positions import OptionPosition
 from quotewell.portfolio.summary import (
@@ -31,6 +31,7 @@ from quotewell.records import Freshness, Risk
 __all__ = ["beta_state", "counts", "expiring", "instant", "price_freshness", "underlying_rows"]
 
 _SOON = 14
+_YEAR = 365.0
 
 
 def instant(epoch: float | None) -> dt.datetime | None:
@@ -77,16 +78,16 @@ def price_freshness(columns: Columns) -> PriceFreshness:
 def beta_state(columns: Columns, basis: Basis) -> BetaState:
     """Where the betas of the underlyings come from."""
     moving = columns.has_exposure & ~columns.is_kind(UNKNOWN) & ~columns.has(Flag.EXPIRED)
-    codes = dict.fromkeys(columns.underlying[moving].tolist())
-    beta_by_code = dict(zip(columns.underlying.tolist(), columns.beta.tolist(), strict=True))
+    group = columns.underlying[moving]
+    codes = np.flatnonzero(np.bincount(group))
+    firsts = _first_rows(group, len(columns.underlyings))[codes]
+    beta = columns.beta[moving][firsts]
+    adjusted = np.abs(np.nan_to_num(columns.beta_adjusted[moving]))
+    size_of = Grouping.of(group, len(columns.underlyings)).sums(adjusted).net
     methods = Counter[str]()
     sizes: dict[str, float] = {}
-    adjusted = np.abs(np.nan_to_num(columns.beta_adjusted[moving]))
-    size_of = by_group(adjusted, columns.underlying[moving], len(columns.underlyings))
     risks: list[Risk] = []
-    for code in codes:
-        if math.isnan(beta_by_code[code]):
-            continue
+    for code in codes[~np.isnan(beta)].tolist():
         risk = risk_of(columns.underlyings[code], columns.snapshot, basis)
         method = _method(columns.underlyings[code], risk, basis)
         methods[method] += 1
@@ -114,21 +115,17 @@ def underlying_rows(
 ) -> tuple[UnderlyingRow, ...]:
     """One row an underlying, the largest exposure first, those of unknown exposure last."""
     moving = columns.has_exposure
-    groups = len(columns.underlyings)
-    group = columns.underlying[moving]
-    value = by_group(columns.value[moving], group, groups)
-    rows = np.bincount(group, minlength=groups)
-    places, _ = distinct(columns.underlying)
-    first_row = dict(zip(columns.underlying[places].tolist(), places.tolist(), strict=True))
-    unvalued = np.bincount(group[np.isnan(columns.value[moving])], minlength=groups)
+    value = netted.grouping.sums(columns.value[moving])
+    complete = netted.total.complete & value.complete
+    first_row = _first_rows(columns.underlying, len(columns.underlyings))
     found = [
         _underlying_row(
-            columns, basis, first_row[code],
-            positions=int(rows[code]),
-            value=_known(value[code]),
+            columns, basis, int(first_row[code]),
+            positions=int(netted.grouping.sizes[place]),
+            value=_known(value.net[place]),
             exposure=_known(netted.total.net[place]),
             beta_adjusted=_known(netted.beta_adjusted.net[place]),
-            complete=bool(netted.total.complete[place]) and not unvalued[code],
+            complete=bool(complete[place]),
             total_value=total_value,
         )
         for place, code in enumerate(netted.underlyings.tolist())
@@ -144,7 +141,9 @@ def expiring(columns: Columns) -> tuple[ExpiringOption, ...]:
     if at is None:
         return ()
     found = []
-    for row, entry in enumerate(columns.entries):
+    near = columns.is_kind(OPTION) & (columns.contracts.years * _YEAR < _SOON + 2)
+    for row in np.flatnonzero(near).tolist():
+        entry = columns.entries[row]
         if not isinstance(entry, OptionPosition):
             continue
         contract = entry.contract
@@ -179,7 +178,9 @@ def _method(symbol: str, risk: Risk | None, basis: Basis) -> str:
         return "override"
     if symbol == basis.benchmark:
         return "identity"
-    return "given" if risk is None else risk.method or "stated"
+    if risk is None:
+        return "given"
+    return f"{risk.method}_blume" if is_adjusted(risk, basis) else risk.method or "stated"
 
 
 def _underlying_row(
@@ -218,6 +219,14 @@ def _underlying_row(
         currency=record.currency if record is not None else None,
         complete=complete,
     )
+
+
+def _first_rows(group: Integers, groups: int) -> Integers:
+    """The first row of each group; -1 for one without rows. Codes below 0 are of no group."""
+    rows = np.flatnonzero(group >= 0)[::-1]
+    first = np.full(groups, -1)
+    first[group[rows]] = rows  # of several rows of a group the last in this order stays
+    return first
 
 
 def _in_the_money(is_call: bool, spot: float, strike: float) -> bool | None:

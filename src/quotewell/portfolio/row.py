@@ -11,12 +11,11 @@ from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.columns import Columns
 from quotewell.portfolio.flags import REASONS, Flag, names
 from quotewell.portfolio.needs import Entry, needs_of
-from quotewell.portfolio.payouts import Payout
 from quotewell.portfolio.positions import PositionKind
 from quotewell.portfolio.snapshot import take
 from quotewell.portfolio.valuation import value_book
 from quotewell.protocols import TickerSource
-from quotewell.records import Facet
+from quotewell.records import Facet, Payout
 
 __all__ = ["ValuedRow", "row_of", "valued_row"]
 

@@ -19,7 +19,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         kind: `stock`, `option`, `cash`, `pending` or `unknown`.
-        account: Account number or name, in any case.
         underlying: Canonical symbol of what the row moves with.
         min_value: Least absolute value, base currency.
         min_exposure: Least absolute exposure, base currency.
@@ -29,7 +28,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: str | None = None
-    account: str | None = None
     underlying: str | None = None
     min_value: float | None = None
     min_exposure: float | None = None
@@ -50,7 +48,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     def _takes(self, row: ValuedRow) -> bool:
         return (
             (self.kind is None or row.kind == self.kind)
-            and (self.account is None or (row.account or "").lower() == self.account.lower())
             and (self.underlying is None or row.underlying == self.underlying)
             and _reaches(row.value, self.min_value)
             and _reaches(row.exposure, self.min_exposure)

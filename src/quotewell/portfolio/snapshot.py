@@ -23,7 +23,7 @@ from quotewell.records import (
     Risk,
 )
 
-__all__ = ["Snapshot", "take"]
+__all__ = ["Snapshot", "take", "until"]
 
 
 class Snapshot(msgspec.Struct, kw_only=True, frozen=True):
@@ -70,14 +70,24 @@ def take(source: TickerSource, needs: Iterable[Need], base_currency: str, *, dat
     fx = _read(source.fx, sorted(pairs))
     # Read last: what has just been fetched is not later than the valuation.
     at = source.now() if dated else None
+    return until(
+        Snapshot(
+            at=at, quotes=candidates, profiles=profiles, risks=risks, dividends=dividends, rates=rates, fx=fx
+        )
+    )
+
+
+def until(snapshot: Snapshot) -> Snapshot:
+    """What is known of the market at the snapshot's instant; names and types are of no instant."""
+    at = snapshot.at
     return Snapshot(
         at=at,
-        quotes={symbol: _candidates_until(found, at) for symbol, found in candidates.items()},
-        profiles=profiles,
-        risks={symbol: _until(reading, at) for symbol, reading in risks.items()},
-        dividends={symbol: _until(reading, at) for symbol, reading in dividends.items()},
-        rates={symbol: _until(reading, at) for symbol, reading in rates.items()},
-        fx={symbol: _until(reading, at) for symbol, reading in fx.items()},
+        quotes={symbol: _candidates_until(found, at) for symbol, found in snapshot.quotes.items()},
+        profiles=snapshot.profiles,
+        risks={symbol: _until(reading, at) for symbol, reading in snapshot.risks.items()},
+        dividends={symbol: _until(reading, at) for symbol, reading in snapshot.dividends.items()},
+        rates={symbol: _until(reading, at) for symbol, reading in snapshot.rates.items()},
+        fx={symbol: _until(reading, at) for symbol, reading in snapshot.fx.items()},
     )
 
 
@@ -104,8 +114,10 @@ def _quotes(found: Candidates) -> list[Quote]:
 
 
 def _candidates_until(found: Candidates, at: float | None) -> Candidates:
-    service = None if found.service is None or is_later(found.service, at) else found.service
-    return Candidates(_until(found.best, at), service, found.reported)
+    service, reported = (
+        None if quote is None or is_later(quote, at) else quote for quote in (found.service, found.reported)
+    )
+    return Candidates(_until(found.best, at), service, reported)
 
 
 def _until(reading: Reading[RecordT], at: float | None) -> Reading[RecordT]:

@@ -13,6 +13,7 @@ from quotewell.portfolio.problems import Problem
 
 __all__ = [
     "SCHEMA",
+    "AccountRow",
     "Assumptions",
     "BetaState",
     "Bucket",
@@ -206,6 +207,21 @@ class UnderlyingRow(_Part, frozen=True, kw_only=True):
     """Whether value and exposure of all its legs are known."""
 
 
+class AccountRow(_Part, frozen=True, kw_only=True):
+    """One account, or the rows that name none."""
+
+    account: str | None
+    rows: int
+    """Positions and pending amounts."""
+    value: float | None
+    share_of_value: float | None
+    """Of the value, of the whole book's."""
+    exposure: float | None
+    beta_adjusted: float | None
+    complete: bool
+    """Whether value and exposure of all its rows are known."""
+
+
 class WhatIfPoint(_Part, frozen=True, kw_only=True):
     """Profit or loss if the market moves by the fraction `market`."""
 
@@ -278,6 +294,8 @@ class Summary(_Part, frozen=True, kw_only=True):
     betas: BetaState
     greeks: GreekTotals
     by_underlying: tuple[UnderlyingRow, ...]
+    by_account: tuple[AccountRow, ...]
+    """In the order of the file; a single one where the rows name no accounts."""
     by_currency: dict[str, float]
     """Net asset value per currency, cash, pending and shorts included, in base currency."""
     what_if: tuple[WhatIfPoint, ...]

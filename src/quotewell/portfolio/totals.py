@@ -7,12 +7,13 @@ import math
 import numpy as np
 
 from quotewell.analytics.arrays import Floats
+from quotewell.analytics.exposure import fraction_of_value
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, UNKNOWN, Columns
 from quotewell.portfolio.differences import row_differences
 from quotewell.portfolio.flags import Flag
-from quotewell.portfolio.summary import DisputedRow, ValueTotals
+from quotewell.portfolio.summary import AccountRow, DisputedRow, ValueTotals
 
-__all__ = ["by_currency", "disputed_rows", "known_sum", "value_totals"]
+__all__ = ["by_account", "by_currency", "disputed_rows", "known_sum", "value_totals"]
 
 
 def known_sum(figures: Floats) -> float | None:
@@ -54,6 +55,30 @@ def disputed_rows(columns: Columns) -> tuple[DisputedRow, ...]:
         )
         for row in np.flatnonzero(columns.has(Flag.DISPUTED)).tolist()
     )
+
+
+def by_account(columns: Columns, total_value: float | None) -> tuple[AccountRow, ...]:
+    """Value and net exposure of each account, in the order of the file."""
+    accounts = [entry.account or entry.account_name for entry in columns.entries]
+    names = np.array([account or "" for account in accounts], dtype=object)
+    moving = columns.has_exposure
+    found = []
+    for account in dict.fromkeys(accounts):
+        rows = np.asarray(names == (account or ""))
+        value, exposure = columns.value[rows], columns.exposure[rows & moving]
+        total = known_sum(value)
+        found.append(
+            AccountRow(
+                account=account,
+                rows=int(rows.sum()),
+                value=total,
+                share_of_value=None if total is None else fraction_of_value(total, total_value),
+                exposure=known_sum(exposure),
+                beta_adjusted=known_sum(columns.beta_adjusted[rows & moving]),
+                complete=not (np.isnan(value).any() or np.isnan(exposure).any()),
+            )
+        )
+    return tuple(found)
 
 
 def by_currency(columns: Columns) -> dict[str, float]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from quotewell.analytics.arrays import Floats, Integers
+from quotewell.analytics.arrays import Bools, Floats, Integers
 from quotewell.analytics.exposure import beta_adjusted, exposure, market_value
 from quotewell.portfolio.basis import Basis
-from quotewell.portfolio.columns import CASH, OPTION, PENDING, UNKNOWN, Columns, ContractColumns
+from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, UNKNOWN, Columns, ContractColumns
 from quotewell.portfolio.flags import Flag
+from quotewell.portfolio.holdings import Holdings, holdings_of
 from quotewell.portfolio.inputs import NAN, currency_of, fx_rate
 from quotewell.portfolio.instruments import Instruments, find_instruments
 from quotewell.portfolio.needs import Entry
-from quotewell.portfolio.positions import CashPosition, PendingActivity, Position, StockPosition
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.symbols import minor_unit
 
-__all__ = ["value_book"]
+__all__ = ["value_book", "value_holdings"]
 
 _DISPUTED_BY = 1.0
 _DISPUTED_SHARE = 0.005
@@ -34,10 +34,24 @@ def value_book(entries: Sequence[Entry], snapshot: Snapshot, basis: Basis) -> Co
         snapshot: What the market says of them (`snapshot.take`).
         basis: Base currency, benchmark, and what the user gives.
     """
-    found = find_instruments(entries, snapshot, basis)
+    return value_holdings(holdings_of(entries), snapshot, basis, entries)
+
+
+def value_holdings(
+    holdings: Holdings, snapshot: Snapshot, basis: Basis, entries: Sequence[Entry] = ()
+) -> Columns:
+    """Value what rows say, whether or not there are positions behind them.
+
+    Args:
+        holdings: The rows.
+        snapshot: As in `value_book`.
+        basis: As in `value_book`.
+        entries: The positions of the rows, for reports that name them.
+    """
+    found = find_instruments(holdings, snapshot, basis)
     index, kind = found.index, found.kind[found.index]
-    said = _said(entries, kind, found, snapshot, basis)
-    multiplier = _multiplier(found.multiplier[index], kind, said)
+    said = _said(holdings, kind, found, snapshot, basis)
+    multiplier = _multiplier(found.multiplier[index], holdings.multiplier, kind, said)
     price, spot, delta = found.price[index], found.spot[index], found.delta[index]
     quantity, beta = said.quantity, found.beta[index]
 
@@ -87,74 +101,73 @@ class _Said(NamedTuple):
     flags: Integers
 
 
-def _said(
-    entries: Sequence[Entry], kind: Integers, found: Instruments, snapshot: Snapshot, basis: Basis
-) -> _Said:
-    rates: dict[str | None, float] = {}
+def _said(holdings: Holdings, kind: Integers, found: Instruments, snapshot: Snapshot, basis: Basis) -> _Said:
+    named = list(dict.fromkeys([*holdings.currencies, *found.currency, "USD", basis.base_currency, None]))
+    currencies = list(dict.fromkeys([*named, *(_major(one) for one in named)]))
+    place = {currency: code for code, currency in enumerate(currencies)}
+    rates = np.array([fx_rate(currency, snapshot, basis) for currency in currencies])
+    unknown = place[None]
 
-    def rate(currency: str | None) -> float:
-        if currency not in rates:
-            rates[currency] = fx_rate(currency, snapshot, basis)
-        return rates[currency]
+    def codes(names: Iterable[str | None]) -> Integers:
+        return np.array([place[name] for name in names], dtype=np.intp)
 
-    columns = np.full((5, len(entries)), NAN)
-    currencies: list[str | None] = []
-    flags = np.zeros(len(entries), dtype=np.int64)
-    for row, (entry, code, instrument) in enumerate(
-        zip(entries, kind.tolist(), found.index.tolist(), strict=True)
-    ):
-        unit = 1.0 if entry.currency is None else minor_unit(entry.currency)[1]
-        priced_in = found.currency[instrument]
-        stated = _currency(entry, priced_in, basis)
-        reported_fx = rate(stated) if entry.fx_rate is None else entry.fx_rate
-        is_reported = code in (CASH, PENDING, UNKNOWN) or found.flags[instrument] & int(Flag.REPORTED)
-        fx = reported_fx if is_reported and entry.fx_rate is not None else rate(priced_in or stated)
-        quantity = _quantity(entry, code, unit)
-        is_cash_like = isinstance(entry, StockPosition) and entry.symbol in basis.cash_like
-        if isinstance(entry, Position) and is_cash_like:
-            quantity = entry.quantity
-        has_price = is_cash_like or code not in (CASH, PENDING)
-        price = entry.price if isinstance(entry, Position) and has_price else None
-        columns[:, row] = (
-            NAN if quantity is None else quantity,
-            NAN if price is None else price * unit,
-            NAN if entry.value is None else entry.value * unit,
-            fx,
-            reported_fx,
-        )
-        currencies.append(priced_in or stated)
-        if quantity is None and code != UNKNOWN:
-            flags[row] = int(Flag.NO_QUANTITY)
-    flags[np.isnan(columns[3])] |= int(Flag.NO_FX_RATE)
-    return _Said(columns[0], columns[1], columns[2], columns[3], columns[4], currencies, flags)
+    own = codes(_major(currency) for currency in holdings.currencies)[holdings.currency]
+    unit = _units(holdings.currencies)[holdings.currency]
+    priced_in = codes(found.currency)[found.index]
+    major = codes(_major(currency) for currency in found.currency)[found.index]
+    # Where nobody states a currency, the symbol tells that of a security; cash is in the base currency.
+    by_symbol = codes(currency_of(symbol) for symbol in holdings.symbols)[holdings.symbol]
+    implied = np.where(
+        _is_amount(holdings.kind), place[basis.base_currency], np.where(major == unknown, by_symbol, major)
+    )
+    stated = np.where(own == unknown, implied, own)
+    currency = np.where(priced_in == unknown, stated, priced_in)
+
+    has_rate = ~np.isnan(holdings.fx_rate)
+    reported_fx = np.where(has_rate, holdings.fx_rate, rates[stated])
+    is_reported = (found.flags[found.index] & int(Flag.REPORTED)) != 0
+    is_reported |= _is_amount(kind) | (kind == UNKNOWN)
+    fx = np.where(is_reported & has_rate, holdings.fx_rate, rates[currency])
+
+    quantity, has_price = _quantities(holdings, kind, unit, basis)
+    flags = np.where(np.isnan(quantity) & (kind != UNKNOWN), int(Flag.NO_QUANTITY), 0)
+    flags[np.isnan(fx)] |= int(Flag.NO_FX_RATE)
+    return _Said(
+        quantity, np.where(has_price, holdings.price * unit, NAN), holdings.value * unit, fx, reported_fx,
+        [currencies[code] for code in currency.tolist()], flags,
+    )  # fmt: skip
 
 
-def _quantity(entry: Entry, kind: int, unit: float) -> float | None:
-    """Shares or contracts; of cash and pending activity the amount, in major units."""
-    if isinstance(entry, PendingActivity):
-        amount = entry.value
-    elif isinstance(entry, CashPosition):
-        amount = entry.amount
-    elif kind == CASH:  # a fund that its profile calls a money market
-        amount = entry.quantity if entry.value is None else entry.value
-    else:
-        return entry.quantity
-    return None if amount is None else amount * unit
+def _quantities(holdings: Holdings, kind: Integers, unit: Floats, basis: Basis) -> tuple[Floats, Bools]:
+    """Shares or contracts, of cash and pending activity the amount in major units; and who has a price.
+
+    A fund that its profile calls a money market is an amount; one that the user counts as cash is not.
+    """
+    is_cash = _is_amount(kind)
+    if basis.cash_like:
+        like = np.array([symbol in basis.cash_like for symbol in holdings.symbols], dtype=bool)
+        is_cash &= ~(like[holdings.symbol] & (holdings.kind == STOCK))
+    pending = holdings.kind == PENDING
+    amount = np.where(np.isnan(holdings.value) & ~pending, holdings.quantity, holdings.value) * unit
+    return np.where(is_cash, amount, holdings.quantity), ~is_cash
 
 
-def _currency(entry: Entry, priced_in: str | None, basis: Basis) -> str | None:
-    """The currency of the broker's own figures."""
-    if entry.currency is not None:
-        return minor_unit(entry.currency)[0]
-    if isinstance(entry, Position) and not isinstance(entry, CashPosition):
-        return currency_of(entry.symbol, priced_in)
-    return basis.base_currency
+def _is_amount(kind: Integers) -> Bools:
+    return np.asarray((kind == CASH) | (kind == PENDING))
 
 
-def _multiplier(known: Floats, kind: Integers, said: _Said) -> Floats:
-    """Premium multipliers; an unknown one is the one that reconciles the broker's price and value, if any."""
-    multiplier = known.copy()
-    for row in np.flatnonzero(np.isnan(known) & (kind == OPTION)).tolist():
+def _units(currencies: Sequence[str | None]) -> Floats:
+    return np.array([1.0 if currency is None else minor_unit(currency)[1] for currency in currencies])
+
+
+def _major(currency: str | None) -> str | None:
+    return None if currency is None else minor_unit(currency)[0]
+
+
+def _multiplier(known: Floats, stated: Floats, kind: Integers, said: _Said) -> Floats:
+    """Premium multipliers; an unknown one is the broker's, or what reconciles its price and value, if any."""
+    multiplier = np.where(np.isnan(known), stated, known)
+    for row in np.flatnonzero(np.isnan(multiplier) & (kind == OPTION)).tolist():
         for candidate in _MULTIPLIERS:
             worth = said.quantity[row] * candidate * said.price[row]
             if worth and abs(worth - said.value[row]) <= _tolerance(said.value[row]):

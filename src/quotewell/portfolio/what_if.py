@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 
 from quotewell.analytics import whatif
-from quotewell.analytics.arrays import Bools, Integers, distinct
+from quotewell.analytics.arrays import Integers, distinct
 from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.exposure import fraction_of_value
+from quotewell.analytics.grouping import Grouping
 from quotewell.errors import UsageError
 from quotewell.portfolio.columns import OPTION, Columns
-from quotewell.portfolio.exposures import by_group
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.payouts import dividends_of
 from quotewell.portfolio.report import instant
@@ -213,8 +213,9 @@ def _by_underlying(
     columns: Columns, rows: Integers, found: whatif.WhatIf, shocks: Mapping[str, float]
 ) -> tuple[UnderlyingGain, ...]:
     group, groups = columns.underlying[rows], len(columns.underlyings)
-    sums = np.array([by_group(gains, group, groups) for gains in found.by_leg]).reshape(-1, groups)
-    unknown: Bools = np.asarray(np.isnan(found.by_leg).any(axis=0))
+    grouping = Grouping.of(group, groups)
+    sums = np.array([grouping.sums(gains).net for gains in found.by_leg]).reshape(-1, groups)
+    lacking = np.bincount(group[np.isnan(found.by_leg).any(axis=0)], minlength=groups) > 0
     places, _ = distinct(group)
     codes = group[places]
     gains = [
@@ -223,7 +224,7 @@ def _by_underlying(
             beta=_known(columns.beta[rows[place]]),
             shock=shocks.get(columns.underlyings[code]),
             pnl=tuple(map(_known, sums[:, code].tolist())),
-            complete=not unknown[group == code].any(),
+            complete=not lacking[code],
         )
         for code, place in zip(codes.tolist(), places.tolist(), strict=True)
     ]

@@ -57,6 +57,12 @@ class Chain:
         """Seconds that requests of all providers have waited for rate limits, summed over all of them."""
         return sum(provider.waited for provider in list(self._made.values()))
 
+    def circuits(self) -> dict[str, bool]:
+        """For each provider: whether it is left alone now, because it has failed several times in a row."""
+        now = self._clock.monotonic()
+        with self._lock:
+            return {name: now < circuit.refuses_until for name, circuit in self._circuits.items()}
+
     def handshake(self, position: int) -> int:
         """Requests that the provider of round `position` sends before its next data request."""
         return self._provider(self.names[position]).handshake

@@ -22,6 +22,7 @@ from quotewell.portfolio.importers.merrill import Merrill
 from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow
 from quotewell.portfolio.importers.plain import Plain
 from quotewell.portfolio.importers.schwab import Schwab
+from quotewell.portfolio.importers.stated import stated_problems
 from quotewell.portfolio.importers.table import DELIMITERS, Row, Table, read_bytes, read_text
 from quotewell.portfolio.importers.tastytrade import Tastytrade
 from quotewell.portfolio.importers.vanguard import Vanguard
@@ -31,6 +32,7 @@ __all__ = ["IMPORTERS", "ImportedFile", "Importer", "RejectedRow", "read_files",
 
 _HEADER_WITHIN = 100
 """A header stands in the first rows; what has none there is no table of positions."""
+_ZIP = b"PK\x03\x04"
 
 
 class Importer(Protocol):
@@ -79,7 +81,7 @@ def read_positions(
     *,
     mapping: Mapping[str, str] | None = None,
 ) -> ImportedFile:
-    """Read a broker's export of positions, or a plain table.
+    """Read a broker's export of positions, or a plain table; of an Excel workbook, its first sheet.
 
     Args:
         source: A path, the content, or an open binary file.
@@ -94,7 +96,7 @@ def read_positions(
         ImportFailed: If the file cannot be read, is no text, is too large, or has no header of a known kind.
     """
     shown = name or (str(source) if isinstance(source, (str, Path)) else "the file")
-    table = read_text(read_bytes(source, shown), shown)
+    table = _table(read_bytes(source, shown), shown)
     importer: Importer
     if mapping is None:
         importer, columns, delimiter = _recognised(table)
@@ -106,11 +108,21 @@ def read_positions(
     file.rejected.sort(key=lambda row: row.line)
     if file.as_of is None:
         file.as_of = as_of_in_name(shown)
+    file.problems += stated_problems(file)
     if not file.rows:
         file.problems.append(
             Problem(kind="empty", subject=shown, message=f"{shown}: no rows below the header")
         )
     return file
+
+
+def _table(data: bytes, name: str) -> Table:
+    if data.startswith(_ZIP):
+        from quotewell.portfolio.importers.workbook import is_workbook, read_workbook  # noqa: PLC0415  only then
+
+        if is_workbook(data):
+            return read_workbook(data, name)
+    return read_text(data, name)
 
 
 def _recognised(table: Table) -> tuple[Importer, Columns, str]:

@@ -23,6 +23,7 @@ _FIELDS = {
     "currency": "currency",
     "symbol": "symbol",
     "quantity": "quantity",
+    "multiplier": "mult",
     "cost_basis": "cost basis",
     "price": "close price",
     "value": "value",
@@ -109,7 +110,8 @@ def _position(columns: Columns, row: Row, listed: Mapping[str, str], account: st
     level = columns.text(row, "level")
     if level not in ("", "Summary"):
         return None  # lots repeat their summary
-    if len(row.cells) != len(columns.header.cells):
+    # Each row is as long as its header, or, in a workbook, shorter by the blank cells at its end.
+    if len(row.cells) > len(columns.header.cells):
         raise RowError(f"{len(row.cells)} cells under {len(columns.header.cells)} headings")
     category = columns.text(row, "asset").lower()
     asset = next((code for word, code in _CLASSES if word in category), category.upper())

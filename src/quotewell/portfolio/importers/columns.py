@@ -27,7 +27,10 @@ class Columns(msgspec.Struct, frozen=True):
 
     def text(self, row: Row, field: str) -> str:
         """A cell without the blanks around it; empty if the row or the table does not have it."""
-        return self.raw(row, field).strip()
+        try:
+            return row.cells[self.index[field]].strip()
+        except (KeyError, IndexError):
+            return ""
 
     def raw(self, row: Row, field: str) -> str:
         """A cell as it stands in the file."""
@@ -67,10 +70,11 @@ class Columns(msgspec.Struct, frozen=True):
 
     def repeats_header(self, row: Row) -> bool:
         """Whether the row is the header once more, as before each account's rows."""
-        pairs = zip(row.cells, self.header.cells, strict=False)
-        return len(row.cells) == len(self.header.cells) and all(
-            key(cell) == key(head) for cell, head in pairs
-        )
+        cells, headings = row.cells, self.header.cells
+        # The first cell alone tells nearly all rows from the header.
+        if len(cells) != len(headings) or key(cells[0]) != key(headings[0]):
+            return False
+        return all(key(cell) == key(heading) for cell, heading in zip(cells, headings, strict=True))
 
 
 @functools.lru_cache(maxsize=1_024)  # every row is compared with the header

@@ -8,6 +8,7 @@ from functools import partial
 
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.instruments import position_of
+from quotewell.portfolio.importers.lots import Lots
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import cost_of, dated, keeps_total, read_rows, reported
@@ -92,16 +93,19 @@ def _net_values(above: Sequence[Row], file: ImportedFile) -> dict[str, float | N
 
 def _without_lots(columns: Columns, rows: Iterable[Row], file: ImportedFile) -> Iterator[Row]:
     """The rows less those of tax lots, which repeat what the position above them says."""
-    is_below_a_position = False
-    lots = 0
+    position: Row | None = None
+    lots = Lots()
     for row in rows:
-        if is_below_a_position and _is_lot(columns, row):
-            lots += 1
+        if position is not None and _is_lot(columns, row):
+            lots.add_lot(columns, row, position)
             continue
-        is_below_a_position = is_below_a_position or (row.line > columns.header.line and not row.is_blank)
+        if row.line > columns.header.line and not row.is_blank:
+            position = row
+            lots.add_position(columns, row)
         yield row
-    if lots:
-        file.notes.append(f"{lots} rows of tax lots repeat what their positions say")
+    lots.compare(file)
+    if lots.rows:
+        file.notes.append(f"{lots.rows} rows of tax lots repeat what their positions say")
 
 
 def _is_lot(columns: Columns, row: Row) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from quotewell.errors import SymbolError
@@ -9,10 +10,11 @@ from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.listings import listed_symbol
+from quotewell.portfolio.importers.lots import Lots
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import cost_of, read_rows, reported
-from quotewell.portfolio.positions import Position
+from quotewell.portfolio.positions import OptionPosition, Position
 from quotewell.symbols import Option, parse_option
 
 __all__ = ["Flex", "position_of_class"]
@@ -31,6 +33,7 @@ _HEADINGS = {
     "fx_rate": ("fxratetobase", "fx rate to base"),
     "asset": ("assetclass", "asset class"),
     "underlying": ("underlyingsymbol", "underlying symbol"),
+    "multiplier": ("multiplier",),
     "strike": ("strike",),
     "expiry": ("expiry", "expiration"),
     "right": ("put/call",),
@@ -49,7 +52,8 @@ _OF_CASH = {"account": _HEADINGS["account"], "currency": _HEADINGS["currency"], 
 _ALL_CURRENCIES = "BASE_SUMMARY"
 _BRACKETS = frozenset(("BOF", "BOA", "BOS", "EOS", "EOA", "EOF"))
 """First cells of the lines around accounts and sections, where a query asks for them."""
-_STOCKS = frozenset(("", "STK", "FUND", "ETF"))
+_SHARES = frozenset(("STK", "FUND", "ETF"))
+_STOCKS = _SHARES | {""}
 _OPTIONS = frozenset(("OPT",))
 _CASH = "CASH"
 
@@ -84,7 +88,7 @@ def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list
     """Each header with itself and the rows below it, from that of `columns` on."""
     section: list[Row] = []
     for row in rows:
-        if row.line < columns.header.line or (row.cells and row.cells[0] in _BRACKETS):
+        if row.line < columns.header.line or _is_bracket(columns, row):
             continue
         may_be_header = (
             "Currency" in row.text or "Account" in row.text
@@ -97,20 +101,37 @@ def _sections(columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Row, list
         yield section[0], section
 
 
+def _is_bracket(columns: Columns, row: Row) -> bool:
+    """Whether a row stands around a section: EOS is a ticker, too, where a quantity stands beside it."""
+    if not row.cells or row.cells[0] not in _BRACKETS:
+        return False
+    try:
+        return columns.index["symbol"] != 0 or columns.amount(row, "quantity") is None
+    except RowError:
+        return True
+
+
 def _read_positions(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
-    levels = {columns.text(row, "level").upper() for row in rows[1:]}
+    levels = {level.upper() for level in {columns.text(row, "level") for row in rows[1:]}}
+    dates: set[str] = set()
+    lots = Lots()
     file.base_currency = file.base_currency or _base_currency(columns, rows)
 
     def entry(columns: Columns, row: Row) -> Position | None:
-        level = columns.text(row, "level").upper()
-        if level == "LOT" and "SUMMARY" in levels:
-            return None
-        dated = as_of_in_text(_iso(columns.text(row, "date")))
-        if dated is not None:
-            file.as_of = dated if file.as_of is None else max(file.as_of, dated)
+        if "LOT" in levels and "SUMMARY" in levels:
+            if columns.text(row, "level").upper() == "LOT":
+                lots.add_lot(columns, row)
+                return None
+            lots.add_position(columns, row)
+        dates.add(columns.text(row, "date"))
         return _position(columns, row)
 
     read_rows(columns, rows, file, entry)
+    lots.compare(file)
+    known = [
+        as_of for as_of in (file.as_of, *(as_of_in_text(_iso(date)) for date in dates)) if as_of is not None
+    ]
+    file.as_of = max(known, default=None)
 
 
 def _read_cash(columns: Columns, rows: Sequence[Row], file: ImportedFile) -> None:
@@ -156,15 +177,38 @@ def position_of_class(
         if currency not in ("", "USD"):
             # An OCC symbol is an American option's: Eurex' ALV is Allianz, New York's is Autoliv.
             return _unpriced(said, "an option of an exchange outside the United States")
-        return position_of(said, contract=contract)
+        return _option(said, contract, columns.amount(row, "multiplier"))
     if asset not in _STOCKS:
         return _unpriced(said, asset)
     # London's symbols of two letters are written with a dot: `BP.`.
     said["raw_symbol"] = said["raw_symbol"].strip().removesuffix(".")
     position = position_of(said)
     if position.kind == "stock":
-        position.symbol = _canonical(listed_symbol(said["raw_symbol"], exchange, currency))
+        listed = listed_symbol(said["raw_symbol"], exchange, currency)
+        if listed != said["raw_symbol"]:
+            position.symbol = _canonical(listed)
     return position
+
+
+def _option(said: Reported, contract: Option, multiplier: float | None) -> Position:
+    if multiplier is not None and multiplier <= 0.0:
+        raise RowError(f"a multiplier of {multiplier:g}")
+    standard = contract.multiplier
+    if standard is not None and multiplier not in (None, standard) and not _is_worth(said, standard):
+        # Its symbol says that it is standard, its value that it is not: what it delivers is anybody's guess.
+        return _unpriced(said, f"an option with a multiplier of {multiplier:g}")
+    position = position_of(said, contract=contract)
+    if isinstance(position, OptionPosition) and standard is None:
+        position.multiplier = multiplier
+    return position
+
+
+def _is_worth(said: Reported, multiplier: float) -> bool:
+    """Whether quantity, multiplier and price make up the value."""
+    quantity, price, value = said["quantity"], said["price"], said["value"]
+    if quantity is None or price is None or value is None:
+        return False
+    return math.isclose(quantity * multiplier * price, value, rel_tol=0.005, abs_tol=1.0)
 
 
 def _unpriced(said: Reported, what: str) -> Position:
@@ -177,8 +221,8 @@ def _unpriced(said: Reported, what: str) -> Position:
 def _position(columns: Columns, row: Row) -> Position:
     symbol = columns.text(row, "symbol")
     asset = columns.text(row, "asset").upper()
-    contract = parse_option(symbol)
-    if contract is None and columns.text(row, "right"):
+    contract = None if asset in _SHARES else parse_option(symbol)
+    if contract is None and asset not in _SHARES and columns.text(row, "right"):
         year, month, day = [*_iso(columns.text(row, "expiry")).split("-"), "", "", ""][:3]
         underlying, strike, right = (columns.text(row, name) for name in ("underlying", "strike", "right"))
         contract = parse_option(f"{underlying} {month}/{day}/{year} {strike} {right}")
@@ -203,7 +247,8 @@ def _base_currency(columns: Columns, rows: Sequence[Row]) -> str | None:
     """The currency whose rate to base is 1; None if no row tells."""
     if "fx_rate" not in columns.index:
         return None
-    ones = {columns.text(row, "currency") for row in rows if columns.text(row, "fx_rate") in ("1", "1.0")}
+    rates = {(columns.raw(row, "fx_rate"), columns.raw(row, "currency")) for row in rows}
+    ones = {currency.strip() for rate, currency in rates if rate.strip() in ("1", "1.0")}
     return ones.pop() if len(ones) == 1 else None
 
 

@@ -81,7 +81,10 @@ def position_of(row: Reported, kind: str = "", contract: Option | None = None) -
     if kind == "cash":
         return CashPosition(symbol=_cash_symbol(text), **row)
     if kind == "unknown":
-        return UnknownPosition(symbol=text or row["description"], **row)
+        symbol = text or row["description"].strip()
+        if not symbol:
+            raise RowError("neither a symbol nor a description")
+        return UnknownPosition(symbol=symbol, **row)
     option = contract or parse_option(text)
     if option is not None:
         return OptionPosition(symbol=option.symbol, **row)

@@ -60,6 +60,8 @@ def merged(files: Sequence[ImportedFile]) -> ImportedFile:
 
 def _take(book: ImportedFile, file: ImportedFile, newest: dict[tuple[str, str], ImportedFile]) -> None:
     """Add what counts of a file."""
+    named = file.accounts
+    counted = [account for account in named if newest[file.broker, account] is file]
 
     def counts(entry: Position | PendingActivity) -> bool:
         account = entry.account or entry.account_name
@@ -75,7 +77,7 @@ def _take(book: ImportedFile, file: ImportedFile, newest: dict[tuple[str, str], 
     book.rejected += [msgspec.structs.replace(row, file=file.path) for row in file.rejected]
     book.notes += file.notes
     for account, total in file.stated_totals.items():
-        if account in _NAMELESS or newest.get((file.broker, account)) is file:
+        if account in counted or (not account and not named):
             book.stated_totals[account or file.path] = total
 
 

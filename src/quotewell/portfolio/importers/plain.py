@@ -14,7 +14,7 @@ from quotewell.portfolio.importers.instruments import Reported, position_of
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import is_total
-from quotewell.portfolio.positions import PendingActivity, Position
+from quotewell.portfolio.positions import OptionPosition, PendingActivity, Position
 from quotewell.portfolio.problems import Problem
 
 __all__ = ["Plain", "read_plain_rows"]
@@ -32,6 +32,7 @@ _HEADINGS = {
     "kind": ("kind",),
     "leg": ("leg",),
     "fx_rate": ("fx rate",),
+    "multiplier": ("multiplier",),
 }
 _REQUIRED = ("symbol", "quantity")
 _DERIVED = frozenset(key(heading) for heading in DERIVED)
@@ -110,6 +111,8 @@ def _entry(columns: Columns, row: Row, delimiter: str) -> Position | PendingActi
         )
     else:
         entry = position_of(reported, kind)
+        if isinstance(entry, OptionPosition) and entry.contract.adjusted:
+            entry.multiplier = columns.amount(row, "multiplier")
     entry.fx_rate = columns.amount(row, "fx_rate", comma_may_be_decimal=delimiter == ";")
     return entry
 

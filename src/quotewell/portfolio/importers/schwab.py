@@ -86,7 +86,7 @@ def _sections(rows: Iterable[Row], file: ImportedFile) -> Iterator[tuple[str | N
         else:
             is_titled = True
             file.as_of = as_of_in_text(row.text) or file.as_of
-            named = _NAMED_IN_TITLE.search(row.text)
+            named = _NAMED_IN_TITLE.search(",".join(row.cells))
             account = named["account"].strip() if named else None
     if header is not None:
         yield account, header, body

@@ -35,11 +35,13 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NOT_TEXT = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook of the old form (.xls)"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip archive"),
 )
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""Excel puts a workbook with a password into a file of its old form, in a stream of this name."""
 _CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r\x0c\x1a")
 
 
@@ -116,8 +118,9 @@ def read_text(data: bytes, name: str) -> Table:
     """
     for magic, what in _NOT_TEXT:
         if data.startswith(magic):
+            found = "an Excel workbook with a password" if _ENCRYPTED in data else what
             raise ImportFailed(
-                name, f"is {what}, not a text file", hint="export or save the positions as CSV"
+                name, f"is {found}, not a text file", hint="export or save the positions as CSV or .xlsx"
             )
     text = _decoded(data)
     sample = text[:_SAMPLE]
@@ -170,6 +173,12 @@ def _row(lines: list[str], index: int, delimiter: str) -> tuple[Row, int]:
 
 def _quoted(lines: list[str], index: int, delimiter: str) -> tuple[list[str], int]:
     """Cells of a row with quotation marks, which may hold line ends; none if a mark is not closed."""
+    whole = lines[index]
+    # Where all cells are in quotation marks and none holds one, they are what is between these.
+    if whole.startswith('"') and whole.endswith('"'):
+        cells = whole[1:-1].split(f'"{delimiter}"')
+        if whole.count('"') == 2 * len(cells):
+            return cells, 1
     # One line nearly always holds the whole row.
     for count in (1, _MAX_QUOTED_LINES):
         following = [line + "\n" for line in lines[index : index + count]]
@@ -178,6 +187,6 @@ def _quoted(lines: list[str], index: int, delimiter: str) -> tuple[list[str], in
             return next(reader), reader.line_num
         except (csv.Error, StopIteration):
             continue  # not what the standard says; a mark within a line may still be meant literally
-    if lines[index].count('"') % 2:
+    if whole.count('"') % 2:
         return [], 1
-    return next(csv.reader([lines[index]], delimiter=delimiter)), 1
+    return next(csv.reader([whole], delimiter=delimiter)), 1

@@ -98,7 +98,9 @@ def cost_of(position: Position, average: float | None) -> float | None:
         return None
     if isinstance(position, StockPosition):
         return abs(position.quantity) * average
-    multiplier = position.contract.multiplier if isinstance(position, OptionPosition) else None
+    multiplier: float | None = None
+    if isinstance(position, OptionPosition):
+        multiplier = position.contract.multiplier or position.multiplier
     return None if multiplier is None else abs(position.quantity) * multiplier * average
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from quotewell.errors import ImportFailed, UsageError
+from quotewell.errors import UsageError
 from quotewell.views.cli.options import Namespace, instant_of, mapping_of, open_service
 from quotewell.views.render.progress import watched
 
@@ -26,43 +26,33 @@ def open_book(options: Namespace) -> Iterator[tuple[Portfolio, TickerService]]:
 
     Raises:
         ImportFailed: The file cannot be read, or holds no rows.
-        UsageError: An option or a setting is wrong, or `--as-of` is a day to come.
+        UsageError: An option or a setting is wrong, there is no such account, or `--as-of` is a day to come.
     """
-    from quotewell.asof import AsOfSource  # noqa: PLC0415  `--help` needs none of these
-    from quotewell.portfolio.basis import Basis  # noqa: PLC0415
+    from quotewell.portfolio.basis import Basis  # noqa: PLC0415  `--help` needs none of these
     from quotewell.portfolio.importers import read_files  # noqa: PLC0415
-    from quotewell.portfolio.overrides import Overrides, load_overrides  # noqa: PLC0415
-    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
+    from quotewell.portfolio.importers.accounts import of_accounts  # noqa: PLC0415
+    from quotewell.views.books import book_of, refuse_empty  # noqa: PLC0415
 
     instant = instant_of(options.as_of)
     file = read_files(options.file, mapping_of(options))
-    if not file.rows:
-        raise ImportFailed(file.path, "there are no rows below the header", hint="export the positions again")
+    refuse_empty(file)
+    file = of_accounts(file, getattr(options, "account", ()))
     with open_service(options) as tickers:
         settings = tickers.settings
-        overrides = Overrides() if settings.overrides is None else load_overrides(settings.overrides)
-        overrides.rename(file)
         if instant is not None and instant > tickers.now():
             raise UsageError(
                 f"--as-of {options.as_of}: that day's close is still to come", hint="leave it out for now"
             )
-        at = file.as_of if instant is None and settings.offline else instant
-        book = Portfolio(
-            file,
-            tickers if at is None else AsOfSource(tickers, at),
-            basis=overrides.applied(
-                Basis(
-                    base_currency=settings.base_currency,
-                    benchmark=settings.benchmark,
-                    rates=dict(options.rate),
-                    dividend_yield=options.dividend_yield,
-                    beta=options.assume_beta,
-                    cash_like=options.cash_like or frozenset(),
-                )
-            ),
-            at=at,
-            offline=settings.offline,
+        basis = Basis(
+            base_currency=settings.base_currency,
+            benchmark=settings.benchmark,
+            rates=dict(options.rate),
+            dividend_yield=options.dividend_yield,
+            beta=options.assume_beta,
+            blume=options.blume,
+            cash_like=options.cash_like or frozenset(),
         )
+        book = book_of(file, tickers, basis=basis, at=instant)
         yield fetched(book, offline=settings.offline), tickers
 
 

@@ -1,15 +1,14 @@
-"""`quotewell cache stats|clear|refresh|path`."""
+"""`quotewell cache stats|clear|refresh|migrate|path`."""
 
 from __future__ import annotations
 
 import argparse
 
-import msgspec
-
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json
 from quotewell.views.cli.prefetch import report_outcomes
+from quotewell.views.documents import Cleared, Copied, statistics_document
 from quotewell.views.render.progress import watched
 from quotewell.views.words import number
 
@@ -31,8 +30,19 @@ def add(commands: Subparsers) -> None:
     clear.add_argument("symbols", nargs="*", metavar="SYMBOL")
     refresh = actions.add_parser("refresh", help="fetch again; old values stay until the new ones are there")
     refresh.add_argument("symbols", nargs="+", metavar="SYMBOL")
+    migrate = actions.add_parser(
+        "migrate", help="copy everything from this machine's cache to the shared one, or back"
+    )
+    migrate.add_argument("--to", choices=("shared", "own"), required=True, help="which of them is written")
     path = actions.add_parser("path", help="where the cache lives")
-    for action, does in ((stats, _stats), (clear, _clear), (refresh, _refresh), (path, _path)):
+    does_what = (
+        (stats, _stats),
+        (clear, _clear),
+        (refresh, _refresh),
+        (migrate, _migrate),
+        (path, _path),
+    )
+    for action, does in does_what:
         add_common(action, strict=False)
         action.set_defaults(run=does)
 
@@ -42,7 +52,7 @@ def _stats(options: Namespace) -> int:
         stats = tickers.cache_stats()
         days = tickers.daily_stats(options.days)
     if options.json:
-        print_json({"schema": 1, **msgspec.to_builtins(stats), "days": days})
+        print_json(statistics_document(stats, days))
         return FINE
     from quotewell.views.render.cache_stats import cache_stats_screen  # noqa: PLC0415  only for the screen
     from quotewell.views.render.terminal import screen_width, show  # noqa: PLC0415
@@ -56,7 +66,7 @@ def _clear(options: Namespace) -> int:
         some = options.symbols
         count = tickers.invalidate(some, hard=True) if some else tickers.clear_cache()
     if options.json:
-        print_json({"schema": 1, "cleared": count})
+        print_json(Cleared(cleared=count))
     else:
         print(f"{number(count)} records cleared")
     return FINE
@@ -67,6 +77,27 @@ def _refresh(options: Namespace) -> int:
         report = tickers.refresh(options.symbols, progress=watcher)
     report_outcomes(report, as_json=options.json)
     return FINE if report.counts()["fetched"] else FAILED
+
+
+def _migrate(options: Namespace) -> int:
+    from quotewell.cache.migration import migrate  # noqa: PLC0415  no other command copies
+    from quotewell.settings import load_settings  # noqa: PLC0415  likewise
+    from quotewell.wiring import migration  # noqa: PLC0415  likewise
+
+    source, target = migration(load_settings(), to_shared=options.to == "shared")
+    try:
+        done = migrate(source, target)
+    finally:
+        source.close()
+        target.close()
+    if options.json:
+        print_json(Copied(to=options.to, copied=done.copied, kept=done.kept))
+        return FINE
+    for table, copied in done.copied.items():
+        kept = done.kept.get(table, 0)
+        print(f"{table}: {number(copied)} copied" + (f", {number(kept)} newer there" if kept else ""))
+    print(f"{number(sum(done.copied.values()))} records copied")
+    return FINE
 
 
 def _path(options: Namespace) -> int:

@@ -72,7 +72,7 @@ def _checks(options: Namespace) -> list[Check]:
 def _cache(tickers: TickerService) -> str:
     level = tickers.cache_stats().level
     records = number(sum(level.records.values()))
-    return f"{level.name}, {records} records, {tickers.settings.cache_folder}"
+    return f"{level.name}, {records} records, {tickers.settings.cache_place}"
 
 
 def _provider(name: str, pause: Pause | None, left: int | None) -> Check:

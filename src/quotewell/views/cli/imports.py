@@ -34,7 +34,9 @@ def run(options: Namespace) -> int:
     mapping = mapping_of(options)
     files = [read_positions(path, mapping=mapping) for path in options.file]
     if options.json:
-        print_json({"schema": 1, "files": [_document(file) for file in files]})
+        from quotewell.views.imported import Imported, file_document  # noqa: PLC0415  only then
+
+        print_json(Imported(files=[file_document(file) for file in files]))
     else:
         print_lines("\n\n".join("\n".join(_lines(file)) for file in files))
     if not all(file.rows for file in files):
@@ -43,30 +45,11 @@ def run(options: Namespace) -> int:
     return NOT_STRICT if options.check and doubtful else FINE
 
 
-def _document(file: ImportedFile) -> dict[str, object]:
-    return {
-        "file": file.path,
-        "broker": file.broker,
-        "as_of": iso(file.as_of),
-        "accounts": file.accounts,
-        "rows": file.rows,
-        "kinds": _kinds(file),
-        "rejected": file.rejected,
-        "problems": file.problems,
-        "notes": file.notes,
-    }
-
-
-def _kinds(file: ImportedFile) -> dict[str, int]:
-    kinds = dict.fromkeys(("stock", "option", "cash", "pending", "unknown"), 0)
-    for entry in (*file.positions, *file.pending):
-        kinds[entry.kind] += 1
-    return kinds
-
-
 def _lines(file: ImportedFile) -> list[str]:
+    from quotewell.views.imported import kinds_of  # noqa: PLC0415  `--help` needs none
+
     as_of = iso(file.as_of) or "on an unknown day"
-    kinds = ", ".join(f"{n} {kind}" for kind, n in _kinds(file).items() if n)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in kinds_of(file).items() if n)
     lines = [
         f"{printable(file.path)}: {file.broker}, {count(file.rows, 'row')}, positions {as_of}",
         f"  accounts: {', '.join(map(printable, file.accounts)) or 'not named'}",

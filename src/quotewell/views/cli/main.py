@@ -34,6 +34,8 @@ _COMMANDS = {
     "explain": "explain",
     "prefetch": "prefetch",
     "watch": "watch",
+    "serve": "serve",
+    "mcp": "mcp",
     "cache": "cache",
     "doctor": "doctor",
     "demo": "demo",

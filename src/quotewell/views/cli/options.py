@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Namespace",
     "Subparsers",
+    "add_account",
     "add_beta",
     "add_common",
     "add_mapping",
@@ -53,7 +54,20 @@ def add_beta(parser: argparse.ArgumentParser) -> None:
         "--benchmark", metavar="SYMBOL", type=symbol, help="what betas are measured against (^GSPC)"
     )
     parser.add_argument(
-        "--beta", choices=("computed", "provider"), help="whose betas: our own regression, or the provider's"
+        "--beta",
+        choices=("computed", "weekly", "provider"),
+        help="whose betas: our own regression, of weekly returns for all, or the provider's",
+    )
+
+
+def add_account(parser: argparse.ArgumentParser) -> None:
+    """`--account`."""
+    parser.add_argument(
+        "--account",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="only this account, by number or name; may be given again",
     )
 
 
@@ -65,9 +79,15 @@ def add_valuation(parser: argparse.ArgumentParser) -> None:
         type=_date,
         help="value at that day's close; use nothing later",
     )
+    parser.add_argument(
+        "--base", metavar="CUR", type=_currency, help="currency of all amounts, such as EUR (USD)"
+    )
     add_beta(parser)
     parser.add_argument(
         "--assume-beta", metavar="X", type=number, help="take this for a beta that is unknown; marked !"
+    )
+    parser.add_argument(
+        "--blume", action="store_true", help="move our own betas a third of the way to 1 (Blume's adjustment)"
     )
     parser.add_argument(
         "--rate",
@@ -125,6 +145,7 @@ def open_service(options: Namespace) -> TickerService:
 
     arguments = {
         "offline": True if options.offline else None,
+        "base_currency": getattr(options, "base", None),
         "benchmark": getattr(options, "benchmark", None),
         "beta": getattr(options, "beta", None),
         "overrides": getattr(options, "overrides", None),
@@ -140,12 +161,18 @@ def instant_of(day: dt.date | None) -> float | None:
     return None if day is None else close_of(day)
 
 
+def _currency(text: str) -> str:
+    from quotewell.symbols import minor_unit  # noqa: PLC0415  only where it is given
+
+    code = text.strip().upper()
+    if len(code) != 3 or not (code.isascii() and code.isalpha()) or minor_unit(code)[0] != code:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is no currency code like EUR")
+    return code
+
+
 def _rate(text: str) -> tuple[str, float]:
     currency, separator, fraction = text.rpartition("=")
-    code = currency.strip().upper() if separator else "USD"
-    if len(code) != 3 or not code.isalpha():
-        raise argparse.ArgumentTypeError(f"{currency[:_SHOWN]!r} is no currency code like EUR")
-    return code, _fraction(fraction)
+    return _currency(currency) if separator else "USD", _fraction(fraction)
 
 
 def symbol(text: str) -> str:

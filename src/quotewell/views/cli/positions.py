@@ -10,6 +10,7 @@ from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
 from quotewell.views.cli.options import (
     Namespace,
     Subparsers,
+    add_account,
     add_common,
     add_mapping,
     add_valuation,
@@ -31,7 +32,7 @@ _NOT_MISSING = (
     frozenset(
         ("expires_today", "exercise", "estimated", "model", "assumed_rate", "assumed_dividend", "given_rate")
     )
-    | {"given_dividend", "given_beta", "proxy_dividend", "reported", "assignment"}
+    | {"given_dividend", "given_beta", "adjusted_beta", "proxy_dividend", "reported", "assignment"}
     | {"discrete_dividends", "projected_dividend"}
     | {f"override_{what}" for what in ("price", "beta", "dividend", "deliverable")}
 )
@@ -48,7 +49,7 @@ def add(commands: Subparsers) -> None:
         help="brokers' exports, or tables symbol,quantity,…: one book",
     )
     parser.add_argument("--type", choices=_KINDS, help="only rows of this kind")
-    parser.add_argument("--account", metavar="NAME", help="only rows of this account")
+    add_account(parser)
     parser.add_argument(
         "--underlying", metavar="SYMBOL", type=symbol, help="only rows that move with this symbol"
     )
@@ -83,7 +84,6 @@ def run(options: Namespace) -> int:
     order, descending = sort_order(options.sort)
     selection = Selection(
         kind=options.type,
-        account=options.account,
         underlying=options.underlying,
         min_value=options.min_value,
         min_exposure=options.min_exposure,
@@ -103,37 +103,15 @@ def run(options: Namespace) -> int:
         entry_of = {id(row): entry for row, entry in zip(valued, columns.entries, strict=True)}
         print_text(to_csv([entry_of[id(row)] for row in rows], rows))
     elif options.json:
-        print_json(_document(book, rows, groups, columns.snapshot.at, requests))
+        from quotewell.views.valued import positions_document  # noqa: PLC0415  imports numpy
+
+        print_json(positions_document(book, rows, groups, columns.snapshot.at, requests))
     else:
         _print(book, rows if groups is None else groups, columns.snapshot.at, as_page=options.html)
     if not valued:
         return FAILED
     missing = book.rejected or any(set(row.flags) - _NOT_MISSING for row in valued)
     return NOT_STRICT if options.strict and missing else FINE
-
-
-def _document(
-    book: Portfolio,
-    rows: Sequence[ValuedRow],
-    groups: Sequence[Group] | None,
-    valued_at: float | None,
-    requests: int,
-) -> dict[str, object]:
-    from quotewell.portfolio.report import instant  # noqa: PLC0415  imports numpy
-
-    return {
-        "schema": 1,
-        "file": book.file.path,
-        "broker": book.file.broker,
-        "as_of": instant(book.as_of),
-        "valuation_at": instant(valued_at),
-        "base_currency": book.basis.base_currency,
-        "benchmark": book.basis.benchmark,
-        "positions": rows,
-        "groups": groups,
-        "rejected": book.rejected,
-        "requests": requests,
-    }
 
 
 def _print(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
@@ -20,11 +20,12 @@ from quotewell.views.render.progress import watched
 from quotewell.views.words import aligned, count, number, printable
 
 if TYPE_CHECKING:
+    from quotewell.portfolio.portfolio import Portfolio
     from quotewell.prefetch import Outcome, PrefetchPlan, PrefetchReport, Status
     from quotewell.records import Need
     from quotewell.service import TickerService
 
-__all__ = ["add", "is_file", "report_outcomes", "run"]
+__all__ = ["add", "book_of", "is_file", "report_outcomes", "run"]
 
 _SHOWN = 10
 _WORDS: dict[Status, str] = {
@@ -52,9 +53,9 @@ def run(options: Namespace) -> int:
     """Fetch, and print what became of each symbol; or print what would be asked."""
     mapping = mapping_of(options)
     with open_service(options) as tickers:
-        wanted: list[str | Need] = []
-        for item in options.what:
-            wanted += _needs_of_file(item, tickers, mapping) if is_file(item) else [item]
+        wanted: list[str | Need] = [item for item in options.what if not is_file(item)]
+        if book := book_of(options.what, tickers, mapping):
+            wanted += book.needs_by_size()
         if options.plan:
             _print_plan(tickers.plan(wanted), as_json=options.json)
             return FINE
@@ -72,16 +73,9 @@ def report_outcomes(report: PrefetchReport, *, as_json: bool) -> None:
     """Print a `PrefetchReport`: totals, then what is not as it should be."""
     by_symbol = report.by_symbol()
     if as_json:
-        print_json(
-            {
-                "schema": 1,
-                "requests": report.requests,
-                "waited": report.waited,
-                "seconds": report.seconds,
-                "counts": report.counts(),
-                "outcomes": by_symbol,
-            }
-        )
+        from quotewell.views.documents import prefetch_document  # noqa: PLC0415  only then
+
+        print_json(prefetch_document(report))
         return
     statuses = Counter(_status(outcomes.values()) for outcomes in by_symbol.values())
     parts = [f"{number(statuses[status])} {_WORDS[status]}" for status in _WORDS if statuses[status]]
@@ -153,10 +147,17 @@ def is_file(item: str) -> bool:
     import os.path  # noqa: PLC0415  not on the way of `cache`
 
     # `Path.is_file` raises for a name that is too long; this says no.
-    return item.lower().endswith(".csv") or os.path.isfile(item)  # noqa: PTH113
+    return item.lower().endswith((".csv", ".xlsx")) or os.path.isfile(item)  # noqa: PTH113
 
 
-def _needs_of_file(path: str, tickers: TickerService, mapping: Mapping[str, str] | None) -> list[Need]:
-    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415  only for files
+def book_of(
+    items: Sequence[str], tickers: TickerService, mapping: Mapping[str, str] | None
+) -> Portfolio | None:
+    """The files among some arguments as one book, as in `summary`; None if there are none."""
+    files = [item for item in items if is_file(item)]
+    if not files:
+        return None
+    from quotewell.portfolio.importers import read_files  # noqa: PLC0415  only for files
+    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415
 
-    return Portfolio.from_csv(path, tickers=tickers, mapping=mapping).needs_by_size()
+    return Portfolio(read_files(files, mapping), tickers)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from quotewell.views.cli.book import open_book
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_mapping, add_valuation
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_account,
+    add_common,
+    add_mapping,
+    add_valuation,
+)
 from quotewell.views.cli.output import print_json
 from quotewell.views.words import count
 
@@ -21,6 +28,7 @@ def add(commands: Subparsers) -> None:
         help="brokers' exports, or tables symbol,quantity,…: one book",
     )
     parser.add_argument("--all", action="store_true", help="every row that differs, not only the largest")
+    add_account(parser)
     add_mapping(parser)
     add_valuation(parser)
     add_common(parser)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quotewell.errors import UsageError
 from quotewell.views.cli.book import open_book, summarise
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_mapping, add_valuation
+from quotewell.views.cli.options import (
+    Namespace,
+    Subparsers,
+    add_account,
+    add_common,
+    add_mapping,
+    add_valuation,
+)
 from quotewell.views.cli.output import print_json
+from quotewell.views.words import data_size
 
 if TYPE_CHECKING:
+    from quotewell.portfolio.portfolio import Portfolio
     from quotewell.portfolio.summary import Summary
+    from quotewell.service import TickerService
 
 __all__ = ["add", "complete", "print_report", "run"]
 
@@ -34,6 +46,8 @@ def add(commands: Subparsers) -> None:
         nargs="+",
         help="brokers' exports, or tables symbol,quantity,…: one book",
     )
+    parser.add_argument("--html", metavar="PATH", type=Path, help="write the report as a page for a browser")
+    add_account(parser)
     add_mapping(parser)
     add_valuation(parser)
     add_common(parser)
@@ -41,12 +55,12 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Print the report, as a screen or as JSON."""
+    """Print the report, as a screen or as JSON, or write it as a page."""
     with open_book(options) as (book, tickers):
-        summary = summarise(book, tickers)
+        summary = summarise(book, tickers) if options.html is None else _written(book, tickers, options.html)
     if options.json:
         print_json(summary)
-    else:
+    elif options.html is None:
         files = _named(options.file[0]) if len(options.file) == 1 else "FILE…"
         largest = next((row.underlying for row in summary.by_underlying), None)
         print_report(
@@ -61,6 +75,25 @@ def run(options: Namespace) -> int:
         print(f"quotewell: {summary.file}: nothing in it could be valued", file=sys.stderr)
         return FAILED
     return NOT_STRICT if options.strict and not complete(summary) else FINE
+
+
+def _written(book: Portfolio, tickers: TickerService, path: Path) -> Summary:
+    """Write the page of a book, in place of what stands there, and say so on standard error.
+
+    Raises:
+        UsageError: It cannot be written, or the charts cannot be had.
+    """
+    from quotewell.views.content.overview import overview  # noqa: PLC0415  imports numpy
+    from quotewell.views.report.document import html_report  # noqa: PLC0415  imports rich
+
+    shown = overview(book, requests=tickers.requests)
+    page = html_report(shown).encode()
+    try:
+        path.write_bytes(page)
+    except OSError as error:
+        raise UsageError(f"--html {path}: cannot be written: {error.strerror or error}") from error
+    print(f"quotewell: {path}: {data_size(len(page))}", file=sys.stderr)
+    return shown.summary
 
 
 def complete(summary: Summary) -> bool:

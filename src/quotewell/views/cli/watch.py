@@ -23,7 +23,7 @@ from quotewell.views.cli.options import (
     open_service,
 )
 from quotewell.views.cli.output import print_json
-from quotewell.views.cli.prefetch import is_file
+from quotewell.views.cli.prefetch import book_of, is_file
 from quotewell.views.render.progress import watched
 from quotewell.views.words import iso
 
@@ -75,9 +75,7 @@ def run(options: Namespace) -> int:
     """Fetch, then show prices again and again; Ctrl-C is the way to end it, and no failure."""
     mapping = mapping_of(options)
     with open_service(options) as tickers:
-        symbols = list(
-            dict.fromkeys(symbol for item in options.what for symbol in _symbols(item, tickers, mapping))
-        )
+        symbols = _symbols(options.what, tickers, mapping)
         if not tickers.settings.offline:
             with watched() as watcher:
                 tickers.prefetch([(symbol, "quote") for symbol in symbols], progress=watcher)
@@ -92,14 +90,12 @@ def run(options: Namespace) -> int:
     return FINE
 
 
-def _symbols(item: str, tickers: TickerService, mapping: Mapping[str, str] | None) -> list[str]:
-    """A symbol, or the stocks and underlyings of a file, the largest holdings first."""
-    if not is_file(item):
-        return [normalise(item)]
-    from quotewell.portfolio.portfolio import Portfolio  # noqa: PLC0415  only for files
-
-    book = Portfolio.from_csv(item, tickers=tickers, mapping=mapping)
-    return [symbol for symbol, facet in book.needs_by_size() if facet == "risk"]
+def _symbols(items: Sequence[str], tickers: TickerService, mapping: Mapping[str, str] | None) -> list[str]:
+    """Symbols, then the stocks and underlyings of the files' book, the largest holdings first."""
+    symbols = [normalise(item) for item in items if not is_file(item)]
+    if book := book_of(items, tickers, mapping):
+        symbols += [symbol for symbol, facet in book.needs_by_size() if facet == "risk"]
+    return list(dict.fromkeys(symbols))
 
 
 def _watch(symbols: Sequence[str], tickers: TickerService, interval: float, *, as_json: bool) -> None:

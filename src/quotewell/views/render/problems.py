@@ -12,12 +12,14 @@ from quotewell.views.render.layout import Line, cell
 from quotewell.views.render.text import Text
 from quotewell.views.words import count, number, printable
 
-__all__ = ["problems"]
+__all__ = ["LABELS", "problems"]
 
 _LINES = 8
-_LABELS: dict[ProblemKind, str] = {
+LABELS: dict[ProblemKind, str] = {
     "rejected": "rejected rows",
     "empty": "no rows",
+    "stated_total": "totals disagree",
+    "lots": "lots disagree",
     "disputed": "disputed values",
     "corporate_action": "corporate action?",
     "as_of_unknown": "no date",
@@ -55,8 +57,8 @@ def problems(summary: Summary, width: int) -> list[Line]:
     found = summary.problems
     if not found:
         return [cell("No problems", "bold")]
-    groups = [(kind, group) for kind in _LABELS if (group := [p for p in found if p.kind == kind])]
-    label_width = max(len(_LABELS[kind]) for kind, _ in groups[:_LINES])
+    groups = [(kind, group) for kind in LABELS if (group := [p for p in found if p.kind == kind])]
+    label_width = max(len(LABELS[kind]) for kind, _ in groups[:_LINES])
     lines = [Text.assemble(("Problems", "bold"), f" ({number(len(found))})")]
     for kind, group in groups[:_LINES]:
         remedy = f": {_REMEDIES[kind]}" if kind in _REMEDIES else ""
@@ -64,7 +66,7 @@ def problems(summary: Summary, width: int) -> list[Line]:
         subjects = _listed(_subjects(kind, group, summary), room)
         lines.append(
             Text.assemble(
-                "  ", (f"{_LABELS[kind]:<{label_width}}", "yellow"), "  ", cell(subjects), (remedy, "dim")
+                "  ", (f"{LABELS[kind]:<{label_width}}", "yellow"), "  ", cell(subjects), (remedy, "dim")
             )
         )
     if len(groups) > _LINES:
@@ -78,7 +80,7 @@ def problems(summary: Summary, width: int) -> list[Line]:
 def _subjects(kind: ProblemKind, group: Sequence[Problem], summary: Summary) -> list[str]:
     if kind == "disputed" and summary.disputed:
         return [_disputed(row) for row in summary.disputed]
-    if kind in ("rejected", "as_of_unknown", "ignored_columns", "empty"):
+    if kind in ("rejected", "as_of_unknown", "ignored_columns", "empty", "stated_total"):
         return [_said(problem, summary.file) for problem in group]
     names = (name for problem in group for name in problem.subject.split(", "))
     return _by_underlying(names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quotewell.portfolio.importers.stated import StatedTotal
 from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, RowDifference
 from quotewell.portfolio.summary import DifferenceParts
 from quotewell.views.render.amounts import Unit, coloured, unit_for
@@ -16,7 +17,7 @@ __all__ = ["reconciliation_screen"]
 _SHOWN = 12
 _LEAST = 0.005
 _AGREES_WITHIN = 1.0
-_SYMBOL_WIDTH = 24
+_NAME_WIDTH = 24
 
 
 def reconciliation_screen(
@@ -34,6 +35,8 @@ def reconciliation_screen(
     total = found.total
     unit = unit_for([total.broker, total.at_broker_prices, total.value], found.base_currency)
     lines = [*head, EMPTY, *_totals(found, unit).lines()]
+    if found.stated:
+        lines += [EMPTY, *_stated(found.stated).fitted(room).lines()]
     if len(found.accounts) > 1:
         lines += [EMPTY, *_accounts(found.accounts, unit).fitted(room).lines()]
     if found.differences:
@@ -82,6 +85,32 @@ def _between_its_prices_and_ours(parts: DifferenceParts) -> list[tuple[str, floa
     return [(name, amount) for name, amount in named if abs(amount) >= _LEAST]
 
 
+def _stated(totals: Sequence[StatedTotal]) -> Table:
+    """The file's own totals, in its own currency."""
+    columns = [
+        Column("The file's own total", left=True),
+        Column("Rows", goes=1),
+        Column("Stated"),
+        Column("Its rows"),
+        Column("Difference"),
+        Column("", left=True, goes=2),
+    ]
+    return Table(
+        columns,
+        [
+            [
+                _short(cell(one.account or "of all rows")),
+                cell(number(one.rows)),
+                cell(number(one.stated, 2)),
+                cell(number(one.sum, 2)),
+                coloured(number(one.difference, 2)),
+                cell("✓", "bold") if one.agrees else cell("disagrees", "yellow"),
+            ]
+            for one in totals
+        ],
+    )
+
+
 def _accounts(accounts: Sequence[AccountTotals], unit: Unit) -> Table:
     columns = [
         Column("Account", left=True),
@@ -95,7 +124,7 @@ def _accounts(accounts: Sequence[AccountTotals], unit: Unit) -> Table:
         columns,
         [
             [
-                cell(one.account or NOT_AVAILABLE),
+                _short(cell(one.account or NOT_AVAILABLE)),
                 cell(number(one.rows)),
                 unit.amount(one.broker),
                 unit.amount(one.at_broker_prices),
@@ -135,8 +164,11 @@ def _rows(rows: Sequence[RowDifference], unit: Unit) -> Table:
 
 
 def _symbol(row: RowDifference) -> Text:
-    text = cell(row.symbol, "bold" if row.kind == "stock" else "")
-    text.truncate(_SYMBOL_WIDTH)
+    return _short(cell(row.symbol, "bold" if row.kind == "stock" else ""))
+
+
+def _short(text: Text) -> Text:
+    text.truncate(_NAME_WIDTH)
     return text
 
 

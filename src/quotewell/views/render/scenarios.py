@@ -26,10 +26,9 @@ def market_moves(points: Sequence[WhatIfPoint], unit: Unit, width: int) -> list[
         return []
     left_out = max((point.missing for point in points), key=len)
     if all(point.pnl is None for point in points):
-        reason = Text.assemble(
-            f"{NOT_AVAILABLE}: no position has both a price and a beta, ", missing(left_out)
-        )
-        return packed([reason], width, "If the market moves  ")
+        reason = cell(f"{NOT_AVAILABLE}: no position has both a price and a beta")
+        items = [reason, *([missing(left_out)] if left_out else [])]
+        return packed(items, width, "If the market moves  ")
     has_scenario = any(point.scenario_pnl != point.pnl for point in points)
     rows: list[Row] = [
         [_label("P&L", left_out), *(unit.change(point.pnl) for point in points)],

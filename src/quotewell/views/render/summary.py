@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quotewell.portfolio.summary import Summary
+from quotewell.views.render.accounts import accounts
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.render.header import header
 from quotewell.views.render.layout import EMPTY, Line, inset, packed
@@ -31,6 +32,7 @@ def summary_screen(summary: Summary, width: int, hints: Sequence[Text] = ()) -> 
         header(summary, room),
         totals(summary, unit, room),
         notes(summary, unit, room),
+        accounts(summary.by_account, unit, room),
         underlyings(summary.by_underlying, unit, room),
         market_moves(summary.what_if, unit, room),
         expiring_soon(summary.expiring, room),

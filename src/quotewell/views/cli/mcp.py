@@ -1,0 +1,48 @@
+"""`quotewell mcp [FILE…]`: tools for a language model, over standard input and output."""
+
+from __future__ import annotations
+
+from quotewell.errors import UsageError
+from quotewell.views.cli.exits import FINE
+from quotewell.views.cli.options import Namespace, Subparsers, add_mapping, mapping_of
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("mcp", help="tools for a language model (Model Context Protocol, stdio)")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="*", help="the book that the tools may read; no other file is"
+    )
+    parser.add_argument("--offline", action="store_true", help="never ask a provider")
+    add_mapping(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Answer until standard input ends."""
+    try:
+        from quotewell.views.mcp.server import create_server  # noqa: PLC0415  needs the extra `mcp`
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the tools need {error.name}, which is not installed", hint="pip install 'quotewell[mcp]'"
+        ) from error
+    from pathlib import PurePath  # noqa: PLC0415  `--help` needs none of these
+
+    from quotewell.portfolio.importers import read_files  # noqa: PLC0415
+    from quotewell.settings import load_settings  # noqa: PLC0415
+    from quotewell.views.books import book_of  # noqa: PLC0415
+    from quotewell.wiring import connect  # noqa: PLC0415
+
+    file = read_files(options.file, mapping_of(options)) if options.file else None
+    with connect(load_settings({"offline": True if options.offline else None})) as tickers:
+        book = None
+        if file is not None:
+            file.path = PurePath(file.path).name  # where it lies is no client's affair
+            book = book_of(file, tickers)
+        try:
+            create_server(tickers, book).run("stdio", show_banner=False, log_level="ERROR")
+        except KeyboardInterrupt:
+            return FINE
+    return FINE
