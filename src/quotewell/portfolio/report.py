@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 
-from quotewell.analytics.arrays import Integers
+from quotewell.analytics.arrays import Integers, distinct
 from quotewell.analytics.exposure import ByUnderlying, fraction_of_value
 from quotewell.analytics.grouping import Grouping
 from quotewell.portfolio.basis import Basis
@@ -79,7 +79,7 @@ def beta_state(columns: Columns, basis: Basis) -> BetaState:
     """Where the betas of the underlyings come from."""
     moving = columns.has_exposure & ~columns.is_kind(UNKNOWN) & ~columns.has(Flag.EXPIRED)
     group = columns.underlying[moving]
-    codes = np.unique(group)
+    codes = group[distinct(group)[0]]
     firsts = _first_rows(group, len(columns.underlyings))[codes]
     beta = columns.beta[moving][firsts]
     adjusted = np.abs(np.nan_to_num(columns.beta_adjusted[moving]))
