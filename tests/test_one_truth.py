@@ -35,7 +35,7 @@ DERIVED = {
 """Figures that a position is asked for, and must not hold."""
 REPORTED = {
     "account", "account_name", "as_of", "cost_basis", "currency", "description", "file", "fx_rate", "leg",
-    "line", "price", "quantity", "raw_symbol", "symbol", "value",
+    "line", "multiplier", "price", "quantity", "raw_symbol", "symbol", "value",
 }  # fmt: skip
 """What the broker said."""
 
