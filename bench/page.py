@@ -144,9 +144,9 @@ folder. Peers get their fastest form:
   follows the other; requests a second of each round. Ours checks the host, counts the request, has an ETag.
 - **Options**: one batch of ours against one contract after the other, with its objects built fresh, as a book
   of different contracts asks for. `QdFpAmericanEngine` gives no Greeks: its delta and gamma are two more
-  values at other spots. Its `impliedVolatility` uses finite differences for American contracts. A what-if
-  is all of it, boundaries and both lines, in processor time; the re-quote sets the spot of an option that
-  has been built.
+  values at other spots. Its `impliedVolatility` uses finite differences for American contracts. A what-if is
+  all of it, boundaries and both lines; the re-quote sets the spot of an option that has been built. Both in
+  processor time.
 - **Columns**: random returns; of the tickers with gaps two fifths were listed within the window, the others
   lack up to thirty single days. Both sides of the sums are one thread's processor time, grouping included.
 

@@ -277,7 +277,7 @@ def test_small_moves_go_first_where_there_is_no_room() -> None:
 def test_a_what_if_of_which_nothing_is_known_is_one_line() -> None:
     lines = screen(summary(what_if=moves(pnl=None, scenario_pnl=None, missing=("A", "B"))))
     assert line_with(lines, "If the market moves") == (
-        " If the market moves  n/a: no position has both a price and a beta, ≥ 2 missing"
+        " If the market moves  n/a: no position has both a price and a beta · ≥ 2 missing"
     )
     assert not [line for line in screen(summary(what_if=())) if "market moves" in line]
 

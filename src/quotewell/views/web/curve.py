@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from quotewell.portfolio.summary import WhatIfPoint
+from quotewell.portfolio.summary import Summary, WhatIfPoint
 from quotewell.views.charts import at_move, pnl_curve
 from quotewell.views.content.key_figures import unit_of
 from quotewell.views.content.overview import Overview
 from quotewell.views.theme import DARK, LIGHT
 from quotewell.views.web.elements import RangeInput, ReportChart, box, text
-from quotewell.views.words import signed
+from quotewell.views.words import NOT_AVAILABLE, signed
 
 __all__ = ["Curve"]
 
@@ -77,10 +77,14 @@ class Curve:
             pnl_curve(self._points, currency, LIGHT, market=self._market),
             pnl_curve(self._points, currency, DARK, market=self._market),
         )
-        pnl, total = at_move(self._points, self._market), summary.value.total
-        share = f" ({signed(pnl / total * 100, 1)} % of value)" if pnl is not None and total else ""
-        unit = unit_of(summary)
-        said = (
-            f"{signed(round(self._market * 100, 6), 0)} % market: {unit.change(pnl).plain} {unit.name}{share}"
-        )
-        self._said.set_text(said)
+        self._said.set_text(_outcome(summary, self._market, at_move(self._points, self._market)))
+
+
+def _outcome(summary: Summary, market: float, pnl: float | None) -> str:
+    """What the chosen move would do, as a sentence."""
+    move = f"{signed(round(market * 100, 6), 0)} % market"
+    if pnl is None:
+        return f"{move}: {NOT_AVAILABLE}, no position has both a price and a beta"
+    unit, total = unit_of(summary), summary.value.total
+    share = f" ({signed(pnl / total * 100, 1)} % of value)" if total is not None and total > 0 else ""
+    return f"{move}: {unit.change(pnl).plain} {unit.name}{share}"
