@@ -8,9 +8,11 @@ import numpy as np
 
 from quotewell.analytics.arrays import Floats
 from quotewell.analytics.exposure import fraction_of_value
+from quotewell.analytics.grouping import Grouping, Sums
 from quotewell.portfolio.columns import CASH, OPTION, PENDING, STOCK, UNKNOWN, Columns
 from quotewell.portfolio.differences import row_differences
 from quotewell.portfolio.flags import Flag
+from quotewell.portfolio.holdings import encoded
 from quotewell.portfolio.summary import AccountRow, DisputedRow, ValueTotals
 
 __all__ = ["by_account", "by_currency", "disputed_rows", "known_sum", "value_totals"]
@@ -59,26 +61,32 @@ def disputed_rows(columns: Columns) -> tuple[DisputedRow, ...]:
 
 def by_account(columns: Columns, total_value: float | None) -> tuple[AccountRow, ...]:
     """Value and net exposure of each account, in the order of the file."""
-    accounts = [entry.account or entry.account_name for entry in columns.entries]
-    names = np.array([account or "" for account in accounts], dtype=object)
+    accounts, group = encoded(entry.account or entry.account_name or None for entry in columns.entries)
     moving = columns.has_exposure
-    found = []
-    for account in dict.fromkeys(accounts):
-        rows = np.asarray(names == (account or ""))
-        value, exposure = columns.value[rows], columns.exposure[rows & moving]
-        total = known_sum(value)
-        found.append(
-            AccountRow(
-                account=account,
-                rows=int(rows.sum()),
-                value=total,
-                share_of_value=None if total is None else fraction_of_value(total, total_value),
-                exposure=known_sum(exposure),
-                beta_adjusted=known_sum(columns.beta_adjusted[rows & moving]),
-                complete=not (np.isnan(value).any() or np.isnan(exposure).any()),
-            )
+    rows, legs = (Grouping.of(codes, len(accounts)) for codes in (group, group[moving]))
+    value = rows.sums(columns.value)
+    exposure, adjusted = (legs.sums(column[moving]) for column in (columns.exposure, columns.beta_adjusted))
+    values, exposures, adjusteds = (
+        _amounts(*one) for one in ((rows, value), (legs, exposure), (legs, adjusted))
+    )
+    return tuple(
+        AccountRow(
+            account=account,
+            rows=int(rows.sizes[place]),
+            value=values[place],
+            share_of_value=fraction_of_value(values[place], total_value),
+            exposure=exposures[place],
+            beta_adjusted=adjusteds[place],
+            complete=bool(value.complete[place] and exposure.complete[place]),
         )
-    return tuple(found)
+        for place, account in enumerate(accounts)
+    )
+
+
+def _amounts(grouping: Grouping, sums: Sums) -> list[float | None]:
+    """The sum of each group; 0 where it has no rows, None where none is known."""
+    net = np.where(grouping.sizes == 0, 0.0, sums.net)
+    return [None if math.isnan(amount) else amount for amount in net.tolist()]
 
 
 def by_currency(columns: Columns) -> dict[str, float]:
