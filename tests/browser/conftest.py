@@ -26,7 +26,8 @@ _TIMEOUT = 15_000
 """Milliseconds that anything on the page may take."""
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is there, a loop runs in this thread, and `asyncio.run` fails.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window; where it is missing the tests are left out, but not in CI."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -65,7 +66,7 @@ def served() -> Iterator[Served]:
             process.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One cache for all tests; what any of them asks of another host than this one fails the last."""
     opened = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
