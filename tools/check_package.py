@@ -19,7 +19,7 @@ USES = {
     "web": "import fastapi, nicegui, prometheus_client, uvicorn",
     "mcp": "import fastmcp",
     "valkey": "import valkey, libvalkey",
-    "postgres": "import psycopg, psycopg_pool",
+    "postgres": "import psycopg",
     "arrow": "import pyarrow",
     "plot": "import matplotlib",
 }
