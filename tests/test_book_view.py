@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,19 @@ def test_a_value_of_ones_own_is_marked_and_can_be_taken_back(view: BookView) -> 
     assert next(source for source in shown.sources if source.symbol == "KO").state == "your own"
     view.override("KO", "quote", None)
     assert {row.underlying: row for row in view.overview().summary.by_underlying}["KO"].value == -50 * 70.0
+
+
+def test_the_pages_own_values_win_over_those_of_the_settings(
+    file: ImportedFile, clock: ManualClock, market: FakeProvider, tmp_path: Path
+) -> None:
+    known_better = tmp_path / "overrides.toml"
+    known_better.write_text("[price]\nKO = 50.0\nAMZN = 100.0\n")
+    settings = Settings(cache_url="memory://", calendars="plain", overrides=known_better)
+    with connect(settings, clock=clock, providers=[market]) as service:
+        view = BookView(file, service)
+        view.override("KO", "quote", 12.5)
+        price = {row.underlying: row.price for row in view.overview().summary.by_underlying}
+    assert (price["KO"], price["AMZN"]) == (12.5, 100.0)
 
 
 @pytest.mark.parametrize(

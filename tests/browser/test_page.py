@@ -165,6 +165,21 @@ def test_figures_are_live_while_the_market_is_open(page: Page, served: Served) -
     expect(page.locator(".key .figure").first).to_have_text("1,015.00")
 
 
+def test_how_far_the_prefetch_is(page: Page, served: Served) -> None:
+    held = served.market.fault("hang", symbols=["ZZHELD"], endpoint="quote", times=1)
+    try:
+        page.goto(served.url)
+        zone = page.locator(".empty input[type=file]")
+        zone.set_input_files(table("symbol,quantity\nZZHELD,10\n"))  # type: ignore[arg-type]
+        expect(page.get_by_role("progressbar")).to_have_accessible_name("Prefetch")
+        expect(page.locator(".progress")).to_contain_text("of 1 ticker")
+    finally:
+        held.release()
+        served.market.clear_faults()
+    expect(page.locator(".key .figure").first).to_have_text(re.compile(r"\d"))
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
 def test_a_source_that_failed_is_tried_again(page: Page, served: Served) -> None:
     served.market.fault("omit", symbols=["ZZPG"], endpoint="quote")
     try:

@@ -14,7 +14,12 @@ __all__ = ["book_of", "refuse_empty"]
 
 
 def book_of(
-    file: ImportedFile, tickers: TickerService, *, basis: Basis | None = None, at: float | None = None
+    file: ImportedFile,
+    tickers: TickerService,
+    *,
+    basis: Basis | None = None,
+    at: float | None = None,
+    own: Overrides | None = None,
 ) -> Portfolio:
     """The book of a file, with the overrides that the settings name.
 
@@ -24,6 +29,7 @@ def book_of(
         basis: What the valuation rests on; by default base currency and benchmark of the settings.
         at: The valuation instant (epoch seconds), after which nothing is used. Without it the book is of
             now, or, offline, of the file's own day.
+        own: Overrides of this one book, which win over those of the settings; none by default.
 
     Raises:
         ImportFailed: The file has no rows.
@@ -40,7 +46,7 @@ def book_of(
     return Portfolio(
         file,
         tickers if at is None else AsOfSource(tickers, at),
-        basis=overrides.applied(basis),
+        basis=(own or Overrides()).applied(overrides.applied(basis)),
         at=at,
         offline=settings.offline,
     )

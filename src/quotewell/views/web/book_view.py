@@ -10,10 +10,10 @@ import msgspec
 
 from quotewell.calendars import close_of, new_york_sessions
 from quotewell.errors import UsageError
-from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.export import to_csv
 from quotewell.portfolio.importers import ImportedFile
 from quotewell.portfolio.needs import Entry
+from quotewell.portfolio.overrides import Overrides
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import Position
 from quotewell.portfolio.summary import WhatIfPoint
@@ -100,15 +100,10 @@ class BookView:
         choice = self.choice
         part = part_of(self.file, account=choice.account, underlying=None if whole else choice.underlying)
         at = None if choice.day is None else close_of(choice.day)
-        settings = self.tickers.settings
-        basis = Basis(
-            base_currency=settings.base_currency,
-            benchmark=settings.benchmark,
-            prices=self._own("quote"),
-            betas=self._own("risk"),
-            dividend_yields=self._own("dividend"),
+        own = Overrides(
+            prices=self._own("quote"), betas=self._own("risk"), dividend_yields=self._own("dividend")
         )
-        return book_of(part, self.tickers, basis=basis, at=at)
+        return book_of(part, self.tickers, at=at, own=own)
 
     def prefetch(self, progress: Callable[[Progress], None]) -> None:
         """Fetch what the whole book needs."""

@@ -27,7 +27,10 @@ class ProgressBar:
         self._told: Progress | None = None
         self._box = box("div", "progress")
         with self._box:
-            self._bar = box("div", "track", role="progressbar", aria_valuemin="0", aria_valuemax="100")
+            self._bar = box(
+                "div", "track", role="progressbar", aria_label="Prefetch", aria_valuemin="0",
+                aria_valuemax="100",
+            )  # fmt: skip
             with self._bar:
                 self._fill = box("div", "fill")
             self._said = text("", "span")

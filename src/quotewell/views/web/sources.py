@@ -130,10 +130,15 @@ def _row(source: Source) -> TableRow:
             "symbol": Cell(option_name(source.symbol), source.symbol, explained=source.symbol),
             "what": Cell(source.what, source.what),
             "value": Cell(source.value, None, "✎" if source.level == "override" else ""),
-            "source": Cell(source.source or "", source.source),
+            "source": Cell(source.source or "", source.source, explained=_fetched(source)),
             "as_of": Cell("" if said is None else f"{said[:10]} {said[11:16]} UTC", source.as_of),
             "age": Cell(NOT_AVAILABLE if source.age is None else age(source.age), source.age),
             "state": Cell(source.state, source.state, "~" if source.state == "stale" else ""),
             "reason": Cell(source.reason, source.reason or None),
         },
     )
+
+
+def _fetched(source: Source) -> str:
+    """When it was got, and where it was found."""
+    return "" if source.fetched_at is None else f"fetched {iso(source.fetched_at)}, from {source.level}"
