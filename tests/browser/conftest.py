@@ -1,4 +1,7 @@
-"""A browser, and a page over a simulated market, for all tests of this folder."""
+"""A browser, and a page over a simulated market, for the tests of each module of this folder.
+
+Not for longer: while Playwright is there, an event loop runs in this thread, and others cannot start one in it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _TIMEOUT = 15_000
 """Milliseconds that anything on the page may take."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window; where it is missing the tests are left out, but not in CI."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -42,7 +45,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """The page in a process of its own, over a market with the sample's stocks."""
     now = demo.demo_now() + _NEXT_MORNING
@@ -65,9 +68,9 @@ def served() -> Iterator[Served]:
             process.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One cache for all tests; what any of them asks of another host than this one fails the last."""
+    """One cache for a module; what any of its tests asks of another host than this one fails the last."""
     opened = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
     opened.set_default_timeout(_TIMEOUT)
     asked: list[str] = []
