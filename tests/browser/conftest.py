@@ -1,6 +1,6 @@
 """A browser, and a page over a simulated market, for the tests of each module of this folder.
 
-Not for longer: while Playwright is there, an event loop runs in this thread, and others cannot start one in it.
+Not for longer: while Playwright is there, an event loop runs in this thread, and no other can start in it.
 """
 
 from __future__ import annotations
