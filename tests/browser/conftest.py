@@ -1,4 +1,7 @@
-"""A browser, and a page over a simulated market, for all tests of this folder."""
+"""A browser, and a page over a simulated market, for the tests of each module of this folder.
+
+Not for longer: while Playwright is there, an event loop runs in this thread, and no other can start in it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """The page in a process of its own, over a market with the sample's stocks."""
     now = demo.demo_now() + _NEXT_MORNING
@@ -68,7 +71,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One cache for all tests; what any of them asks of another host than this one fails the last."""
+    """One cache for a module; what any of its tests asks of another host than this one fails the last."""
     opened = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
     opened.set_default_timeout(_TIMEOUT)
     asked: list[str] = []
