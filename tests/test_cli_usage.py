@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Callable
@@ -222,6 +221,10 @@ def test_lines_are_cut_on_a_terminal_only(
     assert out.text == "short\n" + "x" * 9 + "…\n"
 
 
+def no_terminal(descriptor: int = 1) -> os.terminal_size:
+    raise OSError(descriptor)
+
+
 @pytest.mark.parametrize(
     ("columns", "width"), [("0", 80), ("40", 60), ("60", 60), ("100", 100), ("500", 120)]
 )
@@ -230,7 +233,7 @@ def test_screens_are_laid_out_for_60_to_120_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     if columns == "0":  # not set and no terminal
-        monkeypatch.setattr(shutil, "get_terminal_size", os.terminal_size)
+        monkeypatch.setattr(os, "get_terminal_size", no_terminal)
     assert terminal.screen_width() == width
 
 
