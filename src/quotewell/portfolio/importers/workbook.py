@@ -1,6 +1,6 @@
 """Excel workbooks (`.xlsx`) → the text rows that their first sheet would be as CSV.
 
-A workbook is a ZIP archive of XML parts. They are unpacked as a stream and within bounds (decision 030).
+A workbook is a ZIP archive of XML parts. They are unpacked as a stream and within bounds (decision 021).
 """
 
 from __future__ import annotations
