@@ -178,7 +178,7 @@ class DividendEvent(msgspec.Struct, frozen=True, gc=False):
 class Payout(msgspec.Struct, frozen=True, kw_only=True):
     """One dividend before an option expires.
 
-    Args:
+    Attributes:
         ex_date: The first day without it.
         years: From the valuation to the open of that day.
         amount: Per unit of what the option is priced on, in its currency.
