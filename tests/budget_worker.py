@@ -15,7 +15,7 @@ from pathlib import Path
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
-from quotewell.protocols import Grant, Lane, Limit
+from quotewell.endpoints import Grant, Lane, Limit
 from quotewell.settings import Settings
 from quotewell.wiring import connect
 

@@ -14,8 +14,9 @@ from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.coordination.standby import StandbyCoordinator
+from quotewell.endpoints import Lane, Limit
 from quotewell.errors import CacheError
-from quotewell.protocols import Coordinator, Lane, Limit
+from quotewell.protocols import Coordinator
 from quotewell.testing import ManualClock
 from valkey_servers import valkey_coordinator
 

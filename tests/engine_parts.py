@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from quotewell.cache.passing import RefreshThread
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Coordinator, Fetched, Lane, Level, Provider
+from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.records import Quote
 from quotewell.service import TickerService
 from quotewell.settings import Settings

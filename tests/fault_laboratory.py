@@ -23,7 +23,7 @@ from fault_matrix import (
 )
 from quotewell.calendars import close_of
 from quotewell.clock import ShiftedClock
-from quotewell.prefetch import PrefetchReport
+from quotewell.outcomes import PrefetchReport
 from quotewell.records import Failure, Need, Profile
 from quotewell.service import TickerService
 from quotewell.settings import Settings

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from quotewell.clock import SystemClock
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane
+from quotewell.protocols import Clock
 from quotewell.records import Facet, Quote
 from quotewell.testing import FakeProvider
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from quotewell.coordination.local import LocalCoordinator
-from quotewell.protocols import Clock, Grant, Lane, Limit
+from quotewell.endpoints import Grant, Lane, Limit
+from quotewell.protocols import Clock
 
 
 class OpenCoordinator(LocalCoordinator):

@@ -12,7 +12,7 @@ import pytest
 from api_parts import PREFIX, Api, serving
 from engine_parts import fetches_ended, wait_until
 from quotewell.errors import CacheError
-from quotewell.prefetch import PrefetchReport, Progress
+from quotewell.outcomes import PrefetchReport, Progress
 from quotewell.testing import ManualClock
 from quotewell.views.api import jobs as jobs_module
 from quotewell.views.api.jobs import Job, Jobs

@@ -13,8 +13,8 @@ import pytest
 
 from overviews import file_of
 from quotewell.errors import UsageError
+from quotewell.outcomes import Progress
 from quotewell.portfolio.importers import ImportedFile
-from quotewell.prefetch import Progress
 from quotewell.service import TickerService
 from quotewell.settings import Settings
 from quotewell.testing import FakeProvider, ManualClock

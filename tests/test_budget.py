@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotewell.coordination.budget import Budget, paused, pausing, rebased, resuming, spending
-from quotewell.protocols import Lane, Limit, Pause
+from quotewell.endpoints import Lane, Limit, Pause
 
 START = 1_700_000_000.0
 TOLERANCE = 1e-4

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from engine_parts import LONGEST_WAIT, Errand, in_threads, wait_until
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.errors import FailureKind, ProviderError
-from quotewell.protocols import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.providers import chain as chain_module
 from quotewell.providers.chain import Chain
 from quotewell.providers.circuit import Circuit, admit

@@ -9,7 +9,7 @@ import pytest
 
 from command_line import CommandLine
 from quotewell.calendars import close_of
-from quotewell.protocols import Pause
+from quotewell.endpoints import Pause
 from quotewell.service import TickerService
 from quotewell.testing import FakeProvider, ManualClock
 from shared_engines import ENGINES

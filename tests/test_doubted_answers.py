@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from quotewell.calendars import close_of
-from quotewell.protocols import Fetched
+from quotewell.endpoints import Fetched
 from quotewell.providers.validate import check
 from quotewell.records import Closes, Failure, Fx, History, Need, Profile, Quote, Rate, Record
 

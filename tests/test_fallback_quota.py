@@ -13,8 +13,8 @@ import pytest
 from quotewell import Portfolio, TickerService
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
+from quotewell.endpoints import Call
 from quotewell.market import MarketLoader
-from quotewell.protocols import Call
 from quotewell.records import Need
 from quotewell.settings import Settings
 from quotewell.testing import MarketSimulator

@@ -15,7 +15,7 @@ import pytest
 
 from fault_laboratory import FAULTS, POSITIONS, Book, Cell, Laboratory, Run
 from fault_matrix import DAY, HEADER, Seen, Verdict, complaints, prices_still_wrong, row, verdict
-from quotewell.protocols import Fetched
+from quotewell.endpoints import Fetched
 from quotewell.providers import validate
 from quotewell.records import Freshness, Quote, Reading, Record
 

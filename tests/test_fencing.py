@@ -16,8 +16,8 @@ from quotewell.cache.loading import Batch, Miss
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.readthrough import Ask
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Fetched, Lane
 from quotewell.records import Closes, Failure, FailureKind, History, Need, Quote, Reading, Record
 from quotewell.service import TickerService
 from quotewell.testing import ManualClock

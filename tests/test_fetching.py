@@ -19,7 +19,7 @@ from engine_parts import (
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.clock import ShiftedClock
 from quotewell.coordination.local import LocalCoordinator
-from quotewell.prefetch import PrefetchReport
+from quotewell.outcomes import PrefetchReport
 from quotewell.protocols import Level
 from quotewell.records import Closes, Failure, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from quotewell.calendars import close_of
+from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Fetched, Lane
 from quotewell.providers.files import FilesProvider
 from quotewell.records import Closes, Dividend, Facet, Fx, History, Need, Profile, Quote, Rate
 from quotewell.testing.clock import ManualClock

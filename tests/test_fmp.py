@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from open_coordinator import OpenCoordinator
+from quotewell.endpoints import Call, Endpoint, Fetched, Grant, Lane
 from quotewell.errors import ProviderError, UsageError
-from quotewell.protocols import Call, Endpoint, Fetched, Grant, Lane
 from quotewell.providers.fmp import FmpProvider
 from quotewell.settings import Settings
 from quotewell.testing import ManualClock

@@ -11,6 +11,7 @@ import pytest
 
 from command_line import CommandLine
 from quotewell.cache.stats import DayStats, FacetStats, MemoryStats, PersistentStats
+from quotewell.outcomes import Outcome
 from quotewell.portfolio import summary
 from quotewell.portfolio.importers import RejectedRow
 from quotewell.portfolio.importers.stated import StatedTotal
@@ -19,7 +20,7 @@ from quotewell.portfolio.reconciliation import AccountTotals, Reconciliation, Ro
 from quotewell.portfolio.row import ValuedRow
 from quotewell.portfolio.selection import Group
 from quotewell.portfolio.what_if import UnderlyingGain, WhatIfReport
-from quotewell.prefetch import Outcome, PlannedRequests
+from quotewell.prefetch import PlannedRequests
 from quotewell.records import Payout
 from quotewell.refresh import RefreshStatus
 from quotewell.views.cli.doctor import Check

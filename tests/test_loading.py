@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from quotewell.cache.loading import Miss, by_table, miss_of
+from quotewell.endpoints import Fetched
 from quotewell.errors import ProviderError
-from quotewell.protocols import Fetched
 from quotewell.records import FailureKind
 
 NEED = ("AAPL", "quote")

@@ -8,8 +8,8 @@ import pytest
 from quotewell.cache.loading import Miss
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane
 from quotewell.market import MarketLoader
-from quotewell.protocols import Call, Endpoint, Fetched, Lane
 from quotewell.providers.chain import Chain
 from quotewell.records import FailureKind, Freshness, Need, Profile, Quote, Reading, Record
 from quotewell.service import TickerService

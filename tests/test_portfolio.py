@@ -93,7 +93,7 @@ def test_needs_are_those_of_the_positions() -> None:
 def test_prefetch_asks_for_the_needs_in_one_plan_and_counts_its_requests() -> None:
     service = fake()
     portfolio = book(service)
-    assert portfolio.prefetch() == portfolio.needs()
+    assert portfolio.prefetch().outcomes.keys() == portfolio.needs()
     assert service.prefetched == [portfolio.needs()]
     assert portfolio.requests == 0
     asked: dict[str, Any] = {}
@@ -104,8 +104,9 @@ def test_prefetch_asks_for_the_needs_in_one_plan_and_counts_its_requests() -> No
 
     service.prefetch = prefetch  # type: ignore[assignment, method-assign]
     portfolio.prefetch(timeout=5.0)
+    assert asked == {"timeout": 5.0, "progress": None}
     portfolio.prefetch()
-    assert asked == {"timeout": 5.0}
+    assert asked == {"timeout": None, "progress": None}
     assert portfolio.requests == 6
     assert portfolio.summary().requests == 6
     assert portfolio.summary(requests=1).requests == 1

@@ -25,8 +25,8 @@ from postgres_server import (
 )
 from quotewell.cache.postgres import PostgresLevel
 from quotewell.coordination.postgres import PostgresCoordinator
+from quotewell.endpoints import Limit, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
-from quotewell.protocols import Limit, Pause
 from quotewell.records import Closes, Failure, History, Quote, Result
 from quotewell.settings import Settings
 from quotewell.testing import FakeProvider, ManualClock

@@ -15,8 +15,8 @@ from engine_parts import Errand, wait_until
 from postgres_server import PostgresServer, postgres_server
 from quotewell.cache.postgres import PostgresLevel
 from quotewell.coordination.postgres import PostgresCoordinator
+from quotewell.endpoints import Limit
 from quotewell.errors import CacheError
-from quotewell.protocols import Limit
 from quotewell.records import Failure, Quote
 from quotewell.testing import ManualClock
 

@@ -13,8 +13,8 @@ from postgres_server import fresh_schema, shared_server
 from quotewell.cache import postgres_schema, postgres_tables
 from quotewell.cache.postgres import PostgresLevel
 from quotewell.coordination.postgres import PostgresCoordinator
+from quotewell.endpoints import Limit
 from quotewell.errors import CacheError
-from quotewell.protocols import Limit
 from quotewell.records import RECORD_TYPES, Failure, Quote
 from quotewell.testing import ManualClock
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotewell.prefetch import Outcome, PrefetchReport, outcome_of, plan, requests_of
-from quotewell.protocols import Endpoint
+from quotewell.endpoints import Endpoint
+from quotewell.outcomes import Outcome, PrefetchReport, outcome_of
+from quotewell.prefetch import plan, requests_of
 from quotewell.records import FACETS, Facet, Failure, FailureKind, Freshness, Need, Quote, Reading, Record
 
 

@@ -21,8 +21,9 @@ import pytest
 from quotewell import DataUnavailable, Portfolio, TickerService
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
-from quotewell.prefetch import PrefetchPlan, Progress, progress_of
-from quotewell.protocols import Lane
+from quotewell.endpoints import Lane
+from quotewell.outcomes import Progress, progress_of
+from quotewell.prefetch import PrefetchPlan
 from quotewell.records import Facet, Need
 from quotewell.settings import Settings
 from quotewell.testing import MarketSimulator

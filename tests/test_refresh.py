@@ -16,9 +16,10 @@ from quotewell import Refresher, TickerService
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.calendars import close_of, new_york_sessions
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Limit
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.freshness import LIFETIMES, judge, session_table
-from quotewell.protocols import Coordinator, Limit
+from quotewell.protocols import Coordinator
 from quotewell.records import Facet, Failure, Profile, Quote
 from quotewell.refresh import is_due, often_used
 from quotewell.settings import Settings

@@ -14,8 +14,8 @@ from quotewell.cache.loading import Batch, Miss
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.readthrough import Ask
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import CacheDegradedWarning, CacheError
-from quotewell.protocols import Fetched, Lane
 from quotewell.records import Need, Quote, Reading
 from quotewell.testing import ManualClock
 

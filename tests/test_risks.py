@@ -11,8 +11,8 @@ import pytest
 import statsmodels.api as sm
 
 from quotewell.calendars import close_of
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import FailureKind, ProviderError
-from quotewell.protocols import Fetched, Lane
 from quotewell.records import (
     Closes,
     Failure,

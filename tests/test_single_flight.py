@@ -15,8 +15,9 @@ from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.readthrough import Ask
 from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Changes, Fetched, Lane
+from quotewell.protocols import Changes
 from quotewell.records import Need, Quote, Reading, Record
 from quotewell.service import TickerService
 from quotewell.testing import FakeProvider

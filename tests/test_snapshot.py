@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from quotewell import demo
-from quotewell.protocols import Call, Fetched, Lane
+from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.providers.snapshot import SnapshotProvider
 from quotewell.providers.validate import check
 from quotewell.records import Facet, History, Need, Profile, Quote, Rate

@@ -13,8 +13,9 @@ import pytest
 
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
+from quotewell.endpoints import Lane, Limit, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError
-from quotewell.protocols import Coordinator, Lane, Limit, Pause
+from quotewell.protocols import Coordinator
 from quotewell.testing import ManualClock
 
 NOW = 1_736_953_200.0

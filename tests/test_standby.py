@@ -10,8 +10,9 @@ import pytest
 from child_process import in_child
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.standby import StandbyCoordinator
+from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError
-from quotewell.protocols import Coordinator, Grant, Lane, Limit, Pause
+from quotewell.protocols import Coordinator
 from quotewell.testing import ManualClock
 
 LIMIT = Limit(rate=2.0, burst=5)

@@ -18,8 +18,8 @@ from quotewell.cache.sqlite_file import Schema, SqliteFile
 from quotewell.coordination.daily import utc_day
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.coordination.sqlite_schema import STATE_SCHEMA
+from quotewell.endpoints import Limit, Pause
 from quotewell.errors import CacheError
-from quotewell.protocols import Limit, Pause
 from quotewell.testing import ManualClock
 
 NOW = 1_736_953_200.0

@@ -16,7 +16,7 @@ from quotewell import Refresher
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.calendars import close_of, new_york_sessions
 from quotewell.coordination.sqlite import SqliteCoordinator
-from quotewell.protocols import Call, Fetched, Lane, Limit
+from quotewell.endpoints import Call, Fetched, Lane, Limit
 from quotewell.providers.transport import Timeouts, Transport
 from quotewell.settings import Settings
 from quotewell.testing import FakeProvider, ManualClock

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from open_coordinator import OpenCoordinator
 from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Grant, Lane, Limit
 from quotewell.errors import ProviderError
-from quotewell.protocols import Grant, Lane, Limit
 from quotewell.providers.transport import (
     ConnectionBrokenError,
     Slots,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from quotewell.endpoints import Fetched
 from quotewell.errors import ProviderError
-from quotewell.protocols import Fetched
 from quotewell.providers.validate import (
     check,
     check_closes,

@@ -13,8 +13,8 @@ import valkey
 from certificates import Certificates, make_certificates
 from quotewell.cache.valkey import ValkeyLevel
 from quotewell.coordination.valkey import ValkeyCoordinator
+from quotewell.endpoints import Limit
 from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
-from quotewell.protocols import Limit
 from quotewell.records import Closes, Failure, History, Quote
 from quotewell.settings import Settings, load_settings
 from quotewell.testing import FakeProvider, ManualClock

@@ -15,7 +15,7 @@ from quotewell.cache.codec import encode
 from quotewell.cache.valkey import ValkeyLevel
 from quotewell.cache.valkey_scripts import HEADER
 from quotewell.coordination.budget import Budget
-from quotewell.protocols import Limit
+from quotewell.endpoints import Limit
 from quotewell.records import Closes, Failure, Quote, Record
 from quotewell.testing import ManualClock
 from valkey_servers import own_prefix, valkey_coordinator, valkey_level

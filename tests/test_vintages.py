@@ -11,7 +11,8 @@ from engine_parts import Errand, service_on
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.sqlite import SqliteLevel
 from quotewell.coordination.local import LocalCoordinator
-from quotewell.protocols import Call, Fetched, Lane, Level
+from quotewell.endpoints import Call, Fetched, Lane
+from quotewell.protocols import Level
 from quotewell.records import Closes, Need, Record
 from quotewell.testing import FakeProvider, ManualClock
 

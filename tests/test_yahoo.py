@@ -16,8 +16,9 @@ from curl_cffi import requests
 from open_coordinator import OpenCoordinator
 from quotewell.clock import SystemClock
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.errors import ProviderError, UsageError
-from quotewell.protocols import Call, Clock, Fetched, Lane, Provider
+from quotewell.protocols import Clock, Provider
 from quotewell.providers.yahoo import YahooProvider
 from quotewell.records import Closes, Dividend, Facet, Fx, Need, Profile, Quote, Rate
 from quotewell.settings import Settings
@@ -398,7 +399,7 @@ def test_yfinances_cookie_cache_is_neither_written_nor_read(setup: Setup, tmp_pa
     script = """
 import sys
 from quotewell.clock import SystemClock
-from quotewell.protocols import Call, Lane
+from quotewell.endpoints import Call, Lane
 from quotewell.providers.yahoo import YahooProvider
 from quotewell.settings import Settings
 from open_coordinator import OpenCoordinator

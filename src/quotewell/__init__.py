@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         SymbolError,
         UsageError,
     )
+    from quotewell.outcomes import PrefetchReport
     from quotewell.portfolio.portfolio import Portfolio
-    from quotewell.prefetch import PrefetchReport
     from quotewell.records import Freshness, Provenance, Reading, TickerData
     from quotewell.refresh import Refresher, RefreshStatus
     from quotewell.service import TickerService
@@ -80,7 +80,7 @@ _HOMES = {
     "Freshness": "records",
     "ImportFailed": "errors",
     "Portfolio": "portfolio.portfolio",
-    "PrefetchReport": "prefetch",
+    "PrefetchReport": "outcomes",
     "Provenance": "records",
     "ProviderError": "errors",
     "QuotewellError": "errors",

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
-from quotewell.prefetch import PrefetchReport
+from quotewell.outcomes import PrefetchReport
 from quotewell.records import Need, Quote, TickerData
 from quotewell.service import TickerService
 

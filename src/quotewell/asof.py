@@ -15,7 +15,7 @@ import msgspec
 
 from quotewell.calendars import close_of, day_of, new_york_sessions
 from quotewell.freshness import DATA_DELAY
-from quotewell.prefetch import PrefetchReport
+from quotewell.outcomes import PrefetchReport
 from quotewell.readers import Readers
 from quotewell.records import (
     Closes,

@@ -11,9 +11,10 @@ import msgspec
 
 from quotewell.cache.loading import Batch, Miss, asks_again, by_table
 from quotewell.cache.store import Store
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane
 from quotewell.errors import ProviderError
 from quotewell.prefetch import busy_seconds, least_seconds, plan
-from quotewell.protocols import Call, Clock, Coordinator, Endpoint, Fetched, Lane
+from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
 from quotewell.providers.chain import Chain
 from quotewell.records import History, Need, Quote, Record

@@ -11,10 +11,11 @@ from typing import cast
 from quotewell.cache.loading import by_table
 from quotewell.cache.readthrough import Ask, ReadThrough
 from quotewell.calendars import Sessions
+from quotewell.endpoints import Lane
 from quotewell.freshness import Judgement
 from quotewell.market import MarketLoader
 from quotewell.prefetch import PrefetchPlan, summed
-from quotewell.protocols import Clock, Coordinator, Lane
+from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.chain import Chain
 from quotewell.records import (
     FACETS,

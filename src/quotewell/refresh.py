@@ -27,9 +27,9 @@ from typing import Self
 import msgspec
 
 from quotewell.calendars import Sessions
+from quotewell.endpoints import Lane
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.freshness import DATA_DELAY, Judgement, throttled
-from quotewell.protocols import Lane
 from quotewell.records import FACETS, Need, Record
 from quotewell.service import TickerService
 from quotewell.symbols import normalise

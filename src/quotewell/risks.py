@@ -15,9 +15,9 @@ import msgspec
 
 from quotewell.cache.loading import Batch, Miss
 from quotewell.calendars import close_of
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import FailureKind, ProviderError
 from quotewell.exchanges import exchange_of, hours_between_closes
-from quotewell.protocols import Fetched, Lane
 from quotewell.records import Closes, Freshness, History, Need, Profile, Reading, Risk
 
 __all__ = ["Basis", "Betas", "RiskLoader", "compute_risks", "is_weekly", "stated_risk"]

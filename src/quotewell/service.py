@@ -19,10 +19,12 @@ from quotewell.cache.passing import Passing
 from quotewell.cache.readthrough import ReadThrough
 from quotewell.cache.reporting import StatsReporter
 from quotewell.cache.stats import CacheStats, Counters, DayStats
+from quotewell.endpoints import Lane, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.figures import MOST_AT_HAND, GetValue, figure_reader, records_at_hand
-from quotewell.prefetch import PrefetchPlan, PrefetchReport, Progress, outcome_of, progress_of
-from quotewell.protocols import Clock, Coordinator, Lane, Pause
+from quotewell.outcomes import PrefetchReport, Progress, outcome_of, progress_of
+from quotewell.prefetch import PrefetchPlan
+from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.chain import Chain
 from quotewell.readers import Readers
 from quotewell.records import FACETS, Facet, Freshness, Need, Quote, Reading, Record, TickerData

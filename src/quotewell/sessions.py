@@ -15,11 +15,12 @@ from quotewell.cache.loading import Batch, Miss
 from quotewell.cache.readthrough import Ask, ReadThrough
 from quotewell.cache.store import TablePolicy
 from quotewell.calendars import Schedule, Session, Sessions, new_york_sessions
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import CacheError
 from quotewell.exchange_hours import sessions_around
 from quotewell.exchanges import NEW_YORK, Exchange, exchange_of
 from quotewell.freshness import Lifetime, SessionTable
-from quotewell.protocols import Clock, Fetched, Lane
+from quotewell.protocols import Clock
 from quotewell.records import Need, Record, Result
 
 __all__ = ["TABLE", "ExchangeSessions"]

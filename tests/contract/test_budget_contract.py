@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from coordinators import COORDINATORS, DAY, INTERVAL, LIMIT, NOON, near, waits
+from quotewell.endpoints import Lane, Limit, Pause
 from quotewell.errors import UsageError
-from quotewell.protocols import Coordinator, Lane, Limit, Pause
+from quotewell.protocols import Coordinator
 from quotewell.testing import ManualClock
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from open_coordinator import OpenCoordinator
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Endpoint, Fetched, Lane, Provider
+from quotewell.protocols import Provider
 from quotewell.providers.files import FilesProvider
 from quotewell.providers.fmp import FmpProvider
 from quotewell.providers.snapshot import SnapshotProvider

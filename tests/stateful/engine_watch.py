@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from engine_parts import fetches_ended
-from quotewell.prefetch import PrefetchReport
-from quotewell.protocols import Call, Coordinator, Level
+from quotewell.endpoints import Call
+from quotewell.outcomes import PrefetchReport
+from quotewell.protocols import Coordinator, Level
 from quotewell.providers.circuit import CLOSED
 from quotewell.records import FailureKind, Freshness, Need, Quote, Reading, Record
 from quotewell.settings import Settings

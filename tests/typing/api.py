@@ -57,6 +57,7 @@ def book(tickers: TickerService) -> None:
     assert_type(portfolio.positions[0].price, float | None)
     assert_type(portfolio.positions[0].beta, float)
     assert_type(portfolio.positions[0].market_exposure, float)
+    assert_type(portfolio.prefetch(timeout=5.0), PrefetchReport)
     assert_type(portfolio.summary(), Summary)
 
 

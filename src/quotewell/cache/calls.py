@@ -15,9 +15,10 @@ import msgspec
 from quotewell.cache.loading import Batch, Miss
 from quotewell.cache.readthrough import Ask, ReadThrough
 from quotewell.cache.store import TablePolicy
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import DataUnavailable, UsageError
 from quotewell.freshness import Lifetime
-from quotewell.protocols import Clock, Fetched, Lane
+from quotewell.protocols import Clock
 from quotewell.records import Need, Reading, Record, Result
 
 __all__ = ["Arguments", "CallTable", "HasEngine"]

@@ -19,9 +19,10 @@ from quotewell.cache.leases import Leases
 from quotewell.cache.loading import Batch, Loader, Miss, by_table, miss_of
 from quotewell.cache.stats import Counters
 from quotewell.cache.store import Store
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import CacheError, ProviderError
 from quotewell.freshness import next_failure
-from quotewell.protocols import Clock, Fetched, Lane
+from quotewell.protocols import Clock
 from quotewell.records import Failure, FailureKind, Freshness, Need, Reading, Record
 
 __all__ = ["Fetcher", "Trip", "started"]

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from quotewell.endpoints import Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Fetched, Lane
 from quotewell.records import FailureKind, Need
 
 __all__ = ["AskAgainError", "Batch", "Loader", "Miss", "asks_again", "by_table", "miss_of"]

@@ -26,9 +26,10 @@ from quotewell.cache.leases import Leases
 from quotewell.cache.loading import Loader, by_table
 from quotewell.cache.stats import Counters
 from quotewell.cache.store import Store
+from quotewell.endpoints import Lane
 from quotewell.errors import CacheError
 from quotewell.freshness import throttled
-from quotewell.protocols import Clock, Coordinator, Lane
+from quotewell.protocols import Clock, Coordinator
 from quotewell.records import Failure, Freshness, Need, Reading, Record
 
 __all__ = ["Ask", "ReadThrough"]

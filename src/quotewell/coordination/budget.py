@@ -28,8 +28,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.errors import UsageError
-from quotewell.protocols import Grant, Lane, Limit, Pause
 
 __all__ = ["Budget", "common_time", "paused", "pausing", "quota_left", "rebased", "resuming", "spending"]
 

@@ -28,8 +28,9 @@ from quotewell.coordination.budget import (
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.postgres_sql import statements
 from quotewell.coordination.usage import FORGOTTEN_AFTER
+from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.errors import CacheError
-from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
+from quotewell.protocols import Clock
 
 if TYPE_CHECKING:
     from quotewell.cache.postgres_connection import PostgresConnection

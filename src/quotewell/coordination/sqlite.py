@@ -30,7 +30,8 @@ from quotewell.coordination.budget import (
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.sqlite_schema import STATE_SCHEMA
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
-from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
+from quotewell.endpoints import Grant, Lane, Limit, Pause
+from quotewell.protocols import Clock
 
 __all__ = ["SqliteCoordinator"]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from quotewell.coordination.local import LocalCoordinator
+from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError
-from quotewell.protocols import Clock, Coordinator, Grant, Lane, Limit, Pause
+from quotewell.protocols import Clock, Coordinator
 
 __all__ = ["StandbyCoordinator"]
 

@@ -30,7 +30,8 @@ from quotewell.coordination.budget import (
 from quotewell.coordination.daily import KEPT_DAYS, period, positive, utc_day
 from quotewell.coordination.usage import FORGOTTEN_AFTER, HALF_LIFE, decayed
 from quotewell.coordination.valkey_scripts import ADD_USAGE, LEASE, RELEASE, RENEW, REPLACE
-from quotewell.protocols import Clock, Grant, Lane, Limit, Pause
+from quotewell.endpoints import Grant, Lane, Limit, Pause
+from quotewell.protocols import Clock
 
 __all__ = ["ValkeyCoordinator"]
 

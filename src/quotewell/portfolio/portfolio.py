@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import msgspec
 
 from quotewell.errors import UsageError
+from quotewell.outcomes import PrefetchReport, Progress
 from quotewell.portfolio.basis import Basis
 from quotewell.portfolio.importers import ImportedFile, RejectedRow, read_positions
 from quotewell.portfolio.needs import Entry, needs_of
@@ -223,8 +224,17 @@ class Portfolio:
                     size[symbol] = size.get(symbol, 0.0) + value
         return sorted(self.needs(), key=lambda need: (-size.get(need[0], 0.0), need))
 
-    def prefetch(self, **options: Any) -> Any:
-        """Fetch all that the report reads, in one plan: returns `tickers.prefetch`'s report.
+    def prefetch(
+        self, *, timeout: float | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> PrefetchReport:
+        """Fetch all that the report reads, in one plan, the largest holdings first.
+
+        Args:
+            timeout: Seconds to wait at most; default `settings.prefetch_timeout`.
+            progress: Told in the calling thread, several times a second while it waits, how far it is.
+
+        Returns:
+            The outcome of every need, and the requests it took.
 
         Raises:
             UsageError: If the book has no ticker service.
@@ -234,8 +244,8 @@ class Portfolio:
             raise UsageError(
                 "there is no ticker service to prefetch with", hint="Portfolio.from_csv(path, tickers=...)"
             )
-        report = prefetch(self.needs_by_size(), **options)
-        self.requests += getattr(report, "requests", 0)
+        report: PrefetchReport = prefetch(self.needs_by_size(), timeout=timeout, progress=progress)
+        self.requests += report.requests
         return report
 
     def value(self) -> Columns:

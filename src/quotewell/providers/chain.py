@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Self
 
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane, Limit, Provider
+from quotewell.protocols import Clock, Provider
 from quotewell.providers.circuit import CLOSED, Circuit, admit, failed
 
 __all__ = ["Chain"]

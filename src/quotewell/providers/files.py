@@ -21,8 +21,9 @@ import math
 from pathlib import Path
 
 from quotewell.calendars import close_of
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane
 from quotewell.errors import ProviderError, SymbolError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane
+from quotewell.protocols import Clock
 from quotewell.providers.treasury import TREASURY_YEARS, treasury_rate
 from quotewell.records import (
     Closes,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.errors import ProviderError, UsageError
-from quotewell.protocols import Call, Clock, Coordinator, Endpoint, Fetched, Lane, Limit
+from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.fmp_parse import SOURCE, parse_batch_quote, parse_profile
 from quotewell.providers.halving import ask_in_halves
 from quotewell.providers.transport import ConnectionBrokenError, StatusError, Timeouts, Transport

@@ -13,8 +13,9 @@ import msgspec
 
 from quotewell import demo
 from quotewell.calendars import close_of
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane
+from quotewell.protocols import Clock
 from quotewell.providers.treasury import TREASURY_YEARS
 from quotewell.records import Closes, History, InstrumentType, Need, Profile, Quote, Rate, Record
 from quotewell.symbols import kind

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from quotewell.endpoints import Lane, Limit
 from quotewell.errors import ProviderError
-from quotewell.protocols import Clock, Coordinator, Lane, Limit
+from quotewell.protocols import Clock, Coordinator
 from quotewell.records import FailureKind
 
 __all__ = [

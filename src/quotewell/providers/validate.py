@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from quotewell.endpoints import Fetched
 from quotewell.errors import ProviderError
-from quotewell.protocols import Fetched
 from quotewell.providers.outliers import without_outliers
 from quotewell.providers.plausible import (
     SuspectPrice,

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.errors import ProviderError, UsageError
-from quotewell.protocols import Call, Clock, Coordinator, Endpoint, Fetched, Lane, Limit
+from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.halving import ask_in_halves
 from quotewell.providers.transport import Slots, Transport
 from quotewell.providers.yahoo_parse import NAME, quote_records, quote_rows, summary_records

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from curl_cffi import CurlECode, CurlOpt
 from curl_cffi import requests as curl
 
+from quotewell.endpoints import Lane
 from quotewell.errors import ProviderError
-from quotewell.protocols import Lane
 from quotewell.providers.transport import (
     ConnectionBrokenError,
     Slots,

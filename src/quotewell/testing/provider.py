@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from quotewell.calendars import close_of
+from quotewell.endpoints import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.errors import ProviderError
-from quotewell.protocols import Call, Clock, Endpoint, Fetched, Lane, Limit
+from quotewell.protocols import Clock
 from quotewell.records import Closes, Dividend, FailureKind, History, Need, Profile, Quote, Record
 
 __all__ = ["FakeProvider"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from quotewell.outcomes import Outcome, PrefetchReport
 from quotewell.records import (
     Dividend,
     Facet,
@@ -79,10 +80,12 @@ class FakeSource:
         """The valuation instant."""
         return self.at
 
-    def prefetch(self, needs: Iterable[Need]) -> set[Need]:
+    def prefetch(self, needs: Iterable[Need], **options: object) -> PrefetchReport:
         """Remember what was asked for; there is nothing to fetch."""
+        del options
         self.prefetched.append(set(needs))
-        return self.prefetched[-1]
+        outcomes = dict.fromkeys(self.prefetched[-1], Outcome("fresh"))
+        return PrefetchReport(outcomes=outcomes, requests=0, seconds=0.0)
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:
         """Prices by symbol."""

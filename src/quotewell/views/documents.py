@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from quotewell.cache.stats import CacheStats, DayStats, FacetStats, MemoryStats, PersistentStats
-from quotewell.prefetch import Outcome, PrefetchReport
+from quotewell.outcomes import Outcome, PrefetchReport
 
 __all__ = ["Cleared", "Copied", "Prefetch", "Statistics", "prefetch_document", "statistics_document"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+from quotewell.outcomes import Outcome, Progress
 from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.portfolio.what_if import WhatIfReport
-from quotewell.prefetch import Outcome, Progress
 from quotewell.records import Payout
 from quotewell.views.api.documents import Book, BookList, BookListed
 from quotewell.views.api.jobs import Job

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from quotewell.errors import QuotewellError
-from quotewell.prefetch import PrefetchReport, Progress
+from quotewell.outcomes import PrefetchReport, Progress
 from quotewell.protocols import Clock
 from quotewell.views.api.problems import NotFoundError, OverloadedError
 from quotewell.views.documents import Prefetch, prefetch_document

@@ -8,8 +8,8 @@ import warnings
 import msgspec
 
 from quotewell._version import __version__
+from quotewell.endpoints import Pause
 from quotewell.errors import CacheDegradedWarning, UsageError
-from quotewell.protocols import Pause
 from quotewell.service import TickerService
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service

@@ -20,8 +20,9 @@ from quotewell.views.render.progress import watched
 from quotewell.views.words import aligned, count, number, printable
 
 if TYPE_CHECKING:
+    from quotewell.outcomes import Outcome, PrefetchReport, Status
     from quotewell.portfolio.portfolio import Portfolio
-    from quotewell.prefetch import Outcome, PrefetchPlan, PrefetchReport, Status
+    from quotewell.prefetch import PrefetchPlan
     from quotewell.records import Need
     from quotewell.service import TickerService
 

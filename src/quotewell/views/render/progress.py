@@ -12,7 +12,7 @@ from quotewell.views.words import count, number
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from quotewell.prefetch import Progress
+    from quotewell.outcomes import Progress
 
 __all__ = ["Watcher", "watched"]
 

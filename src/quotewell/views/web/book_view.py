@@ -10,6 +10,7 @@ import msgspec
 
 from quotewell.calendars import close_of, new_york_sessions
 from quotewell.errors import UsageError
+from quotewell.outcomes import Progress
 from quotewell.portfolio.export import to_csv
 from quotewell.portfolio.importers import ImportedFile
 from quotewell.portfolio.needs import Entry
@@ -17,7 +18,6 @@ from quotewell.portfolio.overrides import Overrides
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import Position
 from quotewell.portfolio.summary import WhatIfPoint
-from quotewell.prefetch import Progress
 from quotewell.records import Facet
 from quotewell.service import TickerService
 from quotewell.views.books import book_of

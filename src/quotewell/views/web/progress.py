@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quotewell.prefetch import Progress
+from quotewell.outcomes import Progress
 from quotewell.views.web.elements import box, text
 from quotewell.views.words import age, count, number
 
