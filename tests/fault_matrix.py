@@ -88,8 +88,9 @@ def verdict_of_beta(
     record = reading.record
     if not isinstance(record, Risk) or record.beta is None:
         return "missing" if reading.failure is not None and reading.failure.reason else "silent"
-    if record.method == "stated":
-        return "right"  # what the provider says, marked as such
+    is_old = reading.freshness == Freshness.STALE or reading.failure is not None
+    if record.method == "stated":  # what the provider says, marked as such
+        return "stale" if is_old else "right"
     again: dict[str, Closes] = {}
     for symbol, series in stored.items():
         bars = {day: true[symbol][day] for day in series.dates if day in true[symbol]}
@@ -98,7 +99,7 @@ def verdict_of_beta(
     risks, _, _ = compute_risks([record.symbol], BENCHMARK, again, end)
     if record.symbol not in risks or not _same(record.beta, risks[record.symbol].beta):
         return "wrong"
-    if reading.freshness == Freshness.STALE or reading.failure is not None:
+    if is_old:
         return "stale"
     last = max(true[BENCHMARK])
     if record.method == "ols_weekly":
