@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from quotewell.errors import CacheDegradedWarning
+from quotewell.errors import CacheDegradedWarning, DataUnavailable
 from quotewell.protocols import Provider
 from quotewell.service import TickerService
 from quotewell.settings import Settings
@@ -59,8 +59,14 @@ class Market:
             tickers.get_many(SYMBOLS)
 
     def wrong(self, tickers: TickerService) -> list[str]:
-        """Symbols whose price is not the right one."""
-        return [symbol for symbol in SYMBOLS if tickers.get_price(symbol) != self.price(symbol)]
+        """Symbols whose price is not the right one, or is held back, as beside a currency that was damaged."""
+        return [symbol for symbol in SYMBOLS if self._answer(tickers, symbol) != self.price(symbol)]
+
+    def _answer(self, tickers: TickerService, symbol: str) -> float | None:
+        try:
+            return tickers.get_price(symbol)
+        except DataUnavailable:
+            return None
 
     def check(self, tickers: TickerService) -> None:
         """All prices are right, by the bulk reader as by the look-up."""
