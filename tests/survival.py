@@ -59,7 +59,7 @@ class Market:
             tickers.get_many(SYMBOLS)
 
     def wrong(self, tickers: TickerService) -> list[str]:
-        """Symbols whose price is not the right one, or is held back, as beside a currency that was damaged."""
+        """Symbols whose price is not the right one, or held back, as beside a currency that was damaged."""
         return [symbol for symbol in SYMBOLS if self._answer(tickers, symbol) != self.price(symbol)]
 
     def _answer(self, tickers: TickerService, symbol: str) -> float | None:
