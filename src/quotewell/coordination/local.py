@@ -5,25 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from quotewell.coordination.budget import (
-    Budget,
-    paused,
-    pausing,
-    quota_left,
-    rebased,
-    resuming,
-    spending,
-)
+from quotewell.coordination.budget import Budget
+from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
-from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.protocols import Clock
 
 __all__ = ["LocalCoordinator"]
+
+T = TypeVar("T")
 
 
 class _Lease(NamedTuple):
@@ -36,7 +30,7 @@ class _Lease(NamedTuple):
         return now < self.until <= now + 2.0 * self.seconds
 
 
-class LocalCoordinator:
+class LocalCoordinator(Budgeting):
     """A `protocols.Coordinator` that serves the threads of one process.
 
     Args:
@@ -77,60 +71,6 @@ class LocalCoordinator:
                 if lease is not None and lease.token == token:
                     del self._leases[key]
 
-    def spend(
-        self,
-        provider: str,
-        limit: Limit,
-        *,
-        n: int = 1,
-        lane: Lane = Lane.INTERACTIVE,
-        max_wait: float,
-        leave: int = 0,
-    ) -> Grant:
-        """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
-        with self._lock:
-            budget, grant = spending(
-                self._budgets.get(provider, Budget()),
-                limit,
-                n=n,
-                lane=lane,
-                now=self._clock.now(),
-                max_wait=max_wait,
-                leave=leave,
-            )
-            self._budgets[provider] = budget
-            return grant
-
-    def quota_left(self, provider: str, limit: Limit) -> int | None:
-        """See `protocols.Coordinator`."""
-        with self._lock:
-            return quota_left(self._budgets.get(provider, Budget()), limit, self._clock.now())
-
-    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
-        """See `protocols.Coordinator`."""
-        with self._lock:
-            budget = self._budgets.get(provider, Budget())
-            self._budgets[provider] = pausing(
-                budget, until=until, reason=reason, now=self._clock.now(), slower=slower
-            )
-
-    def paused(self, provider: str) -> Pause | None:
-        """See `protocols.Coordinator`."""
-        with self._lock:
-            now = self._clock.now()
-            budget = self._budgets.get(provider)
-            if budget is None:
-                return None
-            self._budgets[provider] = rebased(budget, now)
-            return paused(self._budgets[provider], now)
-
-    def resume(self, provider: str) -> None:
-        """See `protocols.Coordinator`."""
-        with self._lock:
-            budget = self._budgets.get(provider)
-            if budget is not None:
-                self._budgets[provider] = resuming(budget, self._clock.now())
-
     def add_usage(self, counts: Mapping[str, float]) -> None:
         """See `protocols.Coordinator`."""
         with self._lock:
@@ -170,6 +110,16 @@ class LocalCoordinator:
 
     def close(self) -> None:
         """See `protocols.Coordinator`; nothing is held."""
+
+    def _spent(self, provider: str) -> Budget:
+        with self._lock:
+            return self._budgets.get(provider, Budget())
+
+    def _step(self, provider: str, step: Callable[[Budget, float], tuple[Budget, T]]) -> T:
+        with self._lock:
+            budget = self._budgets.get(provider, Budget())
+            self._budgets[provider], answer = step(budget, self._clock.now())
+            return answer
 
     def _drop_ended_leases(self) -> float:
         now = self._clock.now()

@@ -15,20 +15,11 @@ import msgspec
 
 from quotewell.cache.postgres_server import open_pool
 from quotewell.cache.postgres_text import escaped, unescaped, wanted_keys
-from quotewell.coordination.budget import (
-    Budget,
-    common_time,
-    paused,
-    pausing,
-    quota_left,
-    rebased,
-    resuming,
-    spending,
-)
+from quotewell.coordination.budget import Budget, common_time
+from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.postgres_sql import statements
 from quotewell.coordination.usage import FORGOTTEN_AFTER
-from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.errors import CacheError
 from quotewell.protocols import Clock
 
@@ -43,7 +34,7 @@ _ATTEMPTS = 1000
 """At a budget that others keep changing; each of these attempts is one at which somebody else had success."""
 
 
-class PostgresCoordinator:
+class PostgresCoordinator(Budgeting):
     """A `protocols.Coordinator` in one schema of a PostgreSQL database.
 
     Args:
@@ -79,51 +70,6 @@ class PostgresCoordinator:
         if keys:
             parameters = {"keys": [escaped(key) for key in keys], "token": escaped(token)}
             self._pool.read(lambda connection: connection.execute(self._sql.release, parameters))
-
-    # ----------------------------------------------------------------------------------------- budgets
-
-    def spend(
-        self,
-        provider: str,
-        limit: Limit,
-        *,
-        n: int = 1,
-        lane: Lane = Lane.INTERACTIVE,
-        max_wait: float,
-        leave: int = 0,
-    ) -> Grant:
-        """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
-        return self._step(
-            provider,
-            lambda budget, now: spending(
-                budget, limit, n=n, lane=lane, now=now, max_wait=max_wait, leave=leave
-            ),
-        )
-
-    def quota_left(self, provider: str, limit: Limit) -> int | None:
-        """See `protocols.Coordinator`."""
-        budget, _ = self._budget(provider)
-        return quota_left(budget, limit, self._clock.now())
-
-    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(
-            provider,
-            lambda budget, now: (pausing(budget, until=until, reason=reason, now=now, slower=slower), None),
-        )
-
-    def paused(self, provider: str) -> Pause | None:
-        """See `protocols.Coordinator`."""
-
-        def keep_up(budget: Budget, now: float) -> tuple[Budget, Pause | None]:
-            budget = rebased(budget, now)
-            return budget, paused(budget, now)
-
-        return self._step(provider, keep_up)
-
-    def resume(self, provider: str) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(provider, lambda budget, now: (resuming(budget, now), None))
 
     # ------------------------------------------------------------------------------------------- usage
 
@@ -197,6 +143,10 @@ class PostgresCoordinator:
 
         # To be granted the same lease twice is to be granted it once.
         return self._pool.read(ask)
+
+    def _spent(self, provider: str) -> Budget:
+        budget, _ = self._budget(provider)
+        return budget
 
     def _step(self, provider: str, step: Callable[[Budget, float], tuple[Budget, T]]) -> T:
         """Apply `step` to a provider's budget, alone."""

@@ -18,19 +18,12 @@ import msgspec
 
 from quotewell.cache.sqlite_file import SqliteFile
 from quotewell.cache.sqlite_tables import in_chunks
-from quotewell.coordination.budget import (
-    Budget,
-    paused,
-    pausing,
-    quota_left,
-    rebased,
-    resuming,
-    spending,
-)
+from quotewell.coordination.budget import Budget, paused
+from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
 from quotewell.coordination.sqlite_schema import STATE_SCHEMA
 from quotewell.coordination.usage import FORGOTTEN_AFTER, decayed
-from quotewell.endpoints import Grant, Lane, Limit, Pause
+from quotewell.endpoints import Pause
 from quotewell.protocols import Clock
 
 __all__ = ["SqliteCoordinator"]
@@ -61,7 +54,7 @@ _READ_STATS = """
 """
 
 
-class SqliteCoordinator:
+class SqliteCoordinator(Budgeting):
     """A `protocols.Coordinator` that serves all processes that open the same file.
 
     Every step is one transaction that begins with the write lock, and reads the clock only then.
@@ -118,52 +111,13 @@ class SqliteCoordinator:
 
     # ------------------------------------------------------------------------------------------ budgets
 
-    def spend(
-        self,
-        provider: str,
-        limit: Limit,
-        *,
-        n: int = 1,
-        lane: Lane = Lane.INTERACTIVE,
-        max_wait: float,
-        leave: int = 0,
-    ) -> Grant:
-        """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
-        return self._step(
-            provider,
-            lambda budget, now: spending(
-                budget, limit, n=n, lane=lane, now=now, max_wait=max_wait, leave=leave
-            ),
-        )
-
-    def quota_left(self, provider: str, limit: Limit) -> int | None:
-        """See `protocols.Coordinator`."""
-        budget = self._file.read(lambda connection: _read_budget(connection, provider))
-        return quota_left(budget, limit, self._clock.now())
-
-    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(
-            provider,
-            lambda budget, now: (pausing(budget, until=until, reason=reason, now=now, slower=slower), None),
-        )
-
     def paused(self, provider: str) -> Pause | None:
-        """See `protocols.Coordinator`."""
-        budget = self._file.read(lambda connection: _read_budget(connection, provider))
-        now = self._clock.now()
-        if budget.seen <= now:
-            return paused(budget, now)
+        """See `protocols.Coordinator`; the write lock is taken only if the clock was set back."""
+        budget, now = self._spent(provider), self._clock.now()
+        return paused(budget, now) if budget.seen <= now else super().paused(provider)
 
-        def keep_up(budget: Budget, now: float) -> tuple[Budget, Pause | None]:
-            budget = rebased(budget, now)
-            return budget, paused(budget, now)
-
-        return self._step(provider, keep_up)
-
-    def resume(self, provider: str) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(provider, lambda budget, now: (resuming(budget, now), None))
+    def _spent(self, provider: str) -> Budget:
+        return self._file.read(lambda connection: _read_budget(connection, provider))
 
     # -------------------------------------------------------------------------------------------- usage
 

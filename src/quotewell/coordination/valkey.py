@@ -17,20 +17,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from quotewell.cache.valkey_server import ValkeyServer
-from quotewell.coordination.budget import (
-    Budget,
-    common_time,
-    paused,
-    pausing,
-    quota_left,
-    rebased,
-    resuming,
-    spending,
-)
+from quotewell.coordination.budget import Budget, common_time
+from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import KEPT_DAYS, period, positive, utc_day
 from quotewell.coordination.usage import FORGOTTEN_AFTER, HALF_LIFE, decayed
 from quotewell.coordination.valkey_scripts import ADD_USAGE, LEASE, RELEASE, RENEW, REPLACE
-from quotewell.endpoints import Grant, Lane, Limit, Pause
 from quotewell.protocols import Clock
 
 __all__ = ["ValkeyCoordinator"]
@@ -41,7 +32,7 @@ _DAY_SECONDS = 86_400
 _COUNT = struct.Struct("<dd")
 
 
-class ValkeyCoordinator:
+class ValkeyCoordinator(Budgeting):
     """A `protocols.Coordinator` that serves all processes that connect to the same server.
 
     Args:
@@ -75,50 +66,6 @@ class ValkeyCoordinator:
         """See `protocols.Coordinator`."""
         if keys:
             self._server.run(RELEASE, token, *keys)
-
-    # ------------------------------------------------------------------------------------------ budgets
-
-    def spend(
-        self,
-        provider: str,
-        limit: Limit,
-        *,
-        n: int = 1,
-        lane: Lane = Lane.INTERACTIVE,
-        max_wait: float,
-        leave: int = 0,
-    ) -> Grant:
-        """See `protocols.Coordinator`; the arithmetic is `budget.spending`."""
-        return self._step(
-            provider,
-            lambda budget, now: spending(
-                budget, limit, n=n, lane=lane, now=now, max_wait=max_wait, leave=leave
-            ),
-        )
-
-    def quota_left(self, provider: str, limit: Limit) -> int | None:
-        """See `protocols.Coordinator`."""
-        return quota_left(_budget(self._stored(provider)), limit, self._clock.now())
-
-    def pause(self, provider: str, until: float, reason: str, *, slower: bool = False) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(
-            provider,
-            lambda budget, now: (pausing(budget, until=until, reason=reason, now=now, slower=slower), None),
-        )
-
-    def paused(self, provider: str) -> Pause | None:
-        """See `protocols.Coordinator`."""
-
-        def keep_up(budget: Budget, now: float) -> tuple[Budget, Pause | None]:
-            budget = rebased(budget, now)
-            return budget, paused(budget, now)
-
-        return self._step(provider, keep_up)
-
-    def resume(self, provider: str) -> None:
-        """See `protocols.Coordinator`."""
-        self._step(provider, lambda budget, now: (resuming(budget, now), None))
 
     # -------------------------------------------------------------------------------------------- usage
 
@@ -194,6 +141,9 @@ class ValkeyCoordinator:
         name = self._key("budget", provider)
         stored: bytes | None = self._server.call(lambda client: client.get(name))
         return stored
+
+    def _spent(self, provider: str) -> Budget:
+        return _budget(self._stored(provider))
 
     def _step(self, provider: str, step: Callable[[Budget, float], tuple[Budget, T]]) -> T:
         """Apply `step` to a provider's budget as nobody else has changed it meanwhile."""
