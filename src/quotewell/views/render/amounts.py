@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from quotewell.portfolio.summary import Summary
 from quotewell.views.render.layout import cell
 from quotewell.views.render.text import Text
 from quotewell.views.words import MINUS, number
 
-__all__ = ["Unit", "coloured", "unit_for"]
+__all__ = ["Unit", "coloured", "unit_for", "values_by_kind"]
 
 _UNITS = ((1e16, 1.0, "", True), (1e13, 1e9, "billion ", False), (1e10, 1e6, "million ", False))
 """From this amount on: divided by what, called what, with an exponent."""
@@ -69,3 +70,16 @@ def unit_for(amounts: Iterable[float | None], currency: str) -> Unit:
         if largest >= limit:
             return Unit(currency, scale, divisor, has_exponent=has_exponent)
     return Unit(currency, decimals=2) if 0 < largest < _SMALL else Unit(currency)
+
+
+def values_by_kind(summary: Summary) -> list[tuple[str, float | None]]:
+    """Name and value of each kind of which the file has rows."""
+    value, counts = summary.value, summary.counts
+    kinds = (
+        ("Stocks", value.stocks, counts.stocks),
+        ("Options", value.options, counts.options),
+        ("Cash", value.cash, counts.cash),
+        ("Pending", value.pending, counts.pending),
+        ("Other", value.unknown, counts.unknown),
+    )
+    return [(name, amount) for name, amount, rows in kinds if rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quotewell.portfolio.summary import Bucket, NetBucket, Summary
-from quotewell.views.render.amounts import Unit, coloured
+from quotewell.views.render.amounts import Unit, coloured, values_by_kind
 from quotewell.views.render.layout import (
     EMPTY,
     Column,
@@ -69,19 +69,11 @@ def notes(summary: Summary, unit: Unit, width: int) -> list[Line]:
 
 
 def _value_rows(summary: Summary, unit: Unit) -> list[Row]:
-    value, counts = summary.value, summary.counts
-    kinds = (
-        ("Stocks", value.stocks, counts.stocks),
-        ("Options", value.options, counts.options),
-        ("Cash", value.cash, counts.cash),
-        ("Pending", value.pending, counts.pending),
-        ("Other", value.unknown, counts.unknown),
-    )
+    value = summary.value
     total = value.total
     rows: list[Row] = [
         [cell(name), unit.amount(amount), coloured(percent(_fraction(amount, total)))]
-        for name, amount, held in kinds
-        if held
+        for name, amount in values_by_kind(summary)
     ]
     rows.append(
         [cell("Total", "bold"), unit.amount(total, "bold"), coloured(percent(_fraction(total, total)))]

@@ -7,7 +7,7 @@ from quotewell.views.content.issues import issues
 from quotewell.views.content.key_figures import unit_of
 from quotewell.views.content.overview import Overview
 from quotewell.views.content.positions import COLUMNS, Cell, TableRow, option_name, position_rows
-from quotewell.views.render.amounts import Unit
+from quotewell.views.render.amounts import Unit, values_by_kind
 from quotewell.views.report.html import Markup, Table, element
 from quotewell.views.words import MINUS, NOT_AVAILABLE, age, day, iso, number, percent, signed
 
@@ -27,16 +27,9 @@ _SHOWN = tuple(column for column in COLUMNS if column.shown or column.key in ("d
 
 def values(summary: Summary) -> Table:
     """Values by kind, and the broker's total."""
-    unit, value, counts = unit_of(summary), summary.value, summary.counts
-    kinds = (
-        ("Stocks", value.stocks, counts.stocks),
-        ("Options", value.options, counts.options),
-        ("Cash", value.cash, counts.cash),
-        ("Pending", value.pending, counts.pending),
-        ("Other", value.unknown, counts.unknown),
-    )
+    unit, value = unit_of(summary), summary.value
     total = value.total
-    rows = [[name, unit.text(amount), _percent_of(amount, total)] for name, amount, rows in kinds if rows]
+    rows = [[name, unit.text(amount), _percent_of(amount, total)] for name, amount in values_by_kind(summary)]
     rows.append(["Total", unit.text(total), _percent_of(total, total)])
     rows.append(["Broker says", unit.text(value.broker_total), ""])
     if value.difference is not None:
