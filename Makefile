@@ -47,9 +47,9 @@ docs: $(DOCS_READY)       ## the pages, into site/; a broken link fails
 package: $(DOCS_READY)    ## wheel and sdist, checked, installed alone and with each extra
 	$(BIN)/python tools/check_package.py
 
-# Where the extra `fuzz` is installed, files that break the reader are looked for, too; 600 seconds are the full run.
+# Where the extra `fuzz` is installed, files that break the reader are looked for, too, for ten minutes.
 torture: $(DEV_READY)     ## kills, soaks, full fault matrix
-	QUOTEWELL_FUZZ_SECONDS=$${QUOTEWELL_FUZZ_SECONDS:-120} $(BIN)/pytest -m torture
+	$(BIN)/pytest -m torture -n 2 --dist worksteal
 
 bench: $(BENCH_READY)     ## ratios against raw peers, into docs/performance.md
 	$(BIN)/python -m bench

@@ -11,6 +11,16 @@ from quotewell import wiring
 from quotewell.freshness import session_table
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first, so that two workers end together."""
+    items.sort(key=_seconds_allowed, reverse=True)
+
+
+def _seconds_allowed(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else 0.0
+
+
 class _PlainCalendars:
     def __init__(self, engine: object) -> None:
         del engine
