@@ -11,9 +11,9 @@ import QuantLib as ql  # noqa: N813 - the alias of its own documentation
 
 from bench.measure import Row, quotients, times
 from quotewell.analytics.arrays import Floats, Integers
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import solve, value
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.dividends import Dividends
 
 __all__ = ["dividends"]
 

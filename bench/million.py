@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.sample import store, symbols
-from quotewell.analytics.american import DEFAULT
 from quotewell.analytics.arrays import Floats, Integers
-from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.pricing.american import DEFAULT
+from quotewell.analytics.pricing.contracts import Contracts
 from quotewell.calendars import close_of
 from quotewell.records import Dividend, DividendEvent, Profile, Quote, Rate, Risk
 from quotewell.symbols import occ

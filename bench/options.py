@@ -10,11 +10,11 @@ import numpy as np
 import QuantLib as ql  # noqa: N813 - the alias of its own documentation
 
 from bench.measure import Row, cpu_seconds, quotients, times
-from quotewell.analytics import european
-from quotewell.analytics.american import DEFAULT
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.options import solve
+from quotewell.analytics.pricing import european
+from quotewell.analytics.pricing.american import DEFAULT
+from quotewell.analytics.pricing.contracts import Contracts
 from quotewell.analytics.whatif import Legs, OptionLegs, pnl
 
 __all__ = ["options"]

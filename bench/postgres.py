@@ -20,8 +20,8 @@ import psycopg
 from bench.measure import Row, quotients, times
 from bench.sample import made_quotes, made_tickers, symbols
 from quotewell.cache.codec import value_columns
-from quotewell.cache.postgres import PostgresLevel
-from quotewell.cache.postgres_tables import table_sql
+from quotewell.cache.postgres.level import PostgresLevel
+from quotewell.cache.postgres.tables import table_sql
 from quotewell.clock import SystemClock
 from quotewell.records import Quote
 

@@ -21,9 +21,9 @@ from bench.capacity import UnitCosts
 from bench.measure import child
 from bench.million import AT, FULL, make_book, store_market, write_csv
 from bench.stopwatch import Stopwatch
-from quotewell.analytics import european
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.discrete import Discrete
+from quotewell.analytics.pricing import european
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.discrete import Discrete
 
 __all__ = ["HEADING", "Timings", "costs", "scale", "section"]
 
@@ -51,7 +51,7 @@ _STEPS: dict[str, str] = {
     "quotewell.portfolio.valuation:holdings_of": _COLUMNS,
     "quotewell.portfolio.valuation:value_holdings": _COLUMNS,
     "quotewell.portfolio.instruments:price_contracts": _PAIRS,
-    "quotewell.analytics.tree:premium": _TREE,
+    "quotewell.analytics.pricing.tree:premium": _TREE,
     "quotewell.analytics.exposure:by_underlying": _GROUPING,
     "quotewell.portfolio.what_if:what_if": _WHAT_IF,
 }

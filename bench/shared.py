@@ -21,8 +21,8 @@ from bench.sample import made_quotes, made_tickers, symbols
 from quotewell.cache.codec import encode, row_decoder
 from quotewell.cache.memory import MemoryCache
 from quotewell.cache.store import Store, TablePolicy
-from quotewell.cache.valkey import ValkeyLevel
-from quotewell.cache.valkey_scripts import HEADER
+from quotewell.cache.valkey.level import ValkeyLevel
+from quotewell.cache.valkey.scripts import HEADER
 from quotewell.clock import SystemClock
 from quotewell.freshness import LIFETIMES
 from quotewell.protocols import Level

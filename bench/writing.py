@@ -13,7 +13,7 @@ import diskcache  # type: ignore[import-untyped]
 from bench.measure import Row, interleaved, quotients
 from bench.sample import made_quotes, offline_service, store_quotes, symbols
 from quotewell.cache.codec import value_columns
-from quotewell.cache.sqlite_tables import ROWS_AT_ONCE
+from quotewell.cache.sqlite.tables import ROWS_AT_ONCE
 from quotewell.protocols import Level
 from quotewell.records import Quote
 from quotewell.service import TickerService

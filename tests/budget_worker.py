@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.endpoints import Grant, Lane, Limit

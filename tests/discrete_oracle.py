@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from quotewell.analytics.arrays import Bools, Floats, Integers
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.discrete import Discrete
-from quotewell.analytics.dividends import Dividends
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.discrete import Discrete
+from quotewell.analytics.pricing.dividends import Dividends
 
 _FILE = Path(__file__).parent / "data" / "discrete_dividends.csv"
 _SPOT = 100.0

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from quotewell.analytics import european, exercise
-from quotewell.analytics.american import DEFAULT, HIGH
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.pricing import european, exercise
+from quotewell.analytics.pricing.american import DEFAULT, HIGH
+from quotewell.analytics.pricing.contracts import Contracts
 
 ORACLE = Path(__file__).parent / "data" / "american_quantlib.csv"
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from quotewell.analytics import exercise
-from quotewell.analytics.american import DEFAULT, ENGINES, AccuracyName
 from quotewell.analytics.arrays import Bools, Floats
-from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.options import value
+from quotewell.analytics.pricing import exercise
+from quotewell.analytics.pricing.american import DEFAULT, ENGINES, AccuracyName
+from quotewell.analytics.pricing.contracts import Contracts
 
 DATA = Path(__file__).parent / "data"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quotewell.analytics import boundary, european
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.boundary import Scheme, Totals, iterate, refined, seed
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.premium import premium
-from quotewell.analytics.quadrature import collocation, interpolation
+from quotewell.analytics.pricing import boundary, european
+from quotewell.analytics.pricing.boundary import Scheme, Totals, iterate, refined, seed
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.premium import premium
+from quotewell.analytics.pricing.quadrature import collocation, interpolation
 
 FIRST = Scheme(pasting=True, nodes=7, points=7, iterations=4, span_points=24)
 FINE = {

@@ -10,7 +10,7 @@ import pytest
 
 from engine_parts import fetches_ended, service_on
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.cache.store import Store
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.protocols import Level

@@ -12,7 +12,7 @@ import pytest
 
 from quotewell import DataUnavailable, TickerService, UsageError, cached
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.records import Result
 from quotewell.settings import Settings

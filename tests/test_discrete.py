@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quotewell.analytics import european
-from quotewell.analytics.american import HIGH
 from quotewell.analytics.arrays import Bools, Floats
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.discrete import Discrete
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import Status, solve
+from quotewell.analytics.pricing import european
+from quotewell.analytics.pricing.american import HIGH
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.discrete import Discrete
+from quotewell.analytics.pricing.dividends import Dividends
 
 
 def contract(right: str, *terms: float) -> Contracts:

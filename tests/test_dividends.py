@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.dividends import Dividends, riskless, upper_bound
-from quotewell.analytics.exercise import best_exercise
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.dividends import Dividends, riskless, upper_bound
+from quotewell.analytics.pricing.exercise import best_exercise
 
 
 def columns(*rows: list[float]) -> Dividends:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quotewell.analytics import european
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.pricing import european
+from quotewell.analytics.pricing.contracts import Contracts
 
 
 def contract(right: str, *terms: float) -> Contracts:

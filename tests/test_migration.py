@@ -10,7 +10,7 @@ import pytest
 from command_line import CommandLine
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.migration import Migrated, migrate
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.protocols import Level
 from quotewell.records import Closes, Failure, Fx, History, Quote, Record, Result
 from quotewell.testing import ManualClock

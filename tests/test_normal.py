@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from quotewell.analytics.normal import absolute_cdf, cdf, erfcx, pdf
+from quotewell.analytics.pricing.normal import absolute_cdf, cdf, erfcx, pdf
 
 GRID = np.concatenate([np.linspace(-37.5, 9.0, 4001), np.linspace(-1.0, 1.0, 801), [-0.46875 * 2**0.5, 4.0]])
 

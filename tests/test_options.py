@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from quotewell.analytics import european
-from quotewell.analytics.contracts import Contracts
 from quotewell.analytics.options import TICK, Solved, Status, solve, value
+from quotewell.analytics.pricing import european
+from quotewell.analytics.pricing.contracts import Contracts
 
 NAN = float("nan")
 DAY = 1 / 365

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import solve, value
+from quotewell.analytics.pricing.dividends import Dividends
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.columns import Columns
 from quotewell.portfolio.payouts import dividends_of, projected

@@ -23,7 +23,7 @@ from postgres_server import (
     postgres_server,
     shared_server,
 )
-from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.endpoints import Limit, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
@@ -294,7 +294,7 @@ def test_a_database_with_another_encoding_is_refused() -> None:
 
 
 def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for module in ("psycopg", "quotewell.cache.postgres_connection", "quotewell.cache.postgres_pool"):
+    for module in ("psycopg", "quotewell.cache.postgres.connection", "quotewell.cache.postgres.pool"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     settings = Settings(cache_url="postgresql://127.0.0.1:1/db", cache_dir=tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from engine_parts import Errand, wait_until
 from postgres_server import PostgresServer, postgres_server
-from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.endpoints import Limit
 from quotewell.errors import CacheError

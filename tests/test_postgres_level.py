@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from child_process import in_child
 from postgres_server import PostgresServer, fresh_schema, shared_server
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
-from quotewell.cache.postgres import PostgresLevel
-from quotewell.cache.postgres_text import escaped, unescaped
+from quotewell.cache.postgres.level import PostgresLevel
+from quotewell.cache.postgres.text import escaped, unescaped
 from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.errors import CacheError
 from quotewell.protocols import Level

@@ -11,8 +11,8 @@ import pytest
 
 from engine_parts import Errand, wait_until
 from postgres_server import PostgresServer, fresh_schema, shared_server
-from quotewell.cache import postgres_log
-from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres import log as postgres_log
+from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.errors import CacheError
 from quotewell.protocols import Level
 from quotewell.records import Quote

@@ -10,8 +10,8 @@ import pytest
 from child_process import in_child
 from engine_parts import wait_until
 from postgres_server import fresh_schema, shared_server
-from quotewell.cache.postgres import PostgresLevel
-from quotewell.cache.postgres_push import PostgresPush
+from quotewell.cache.postgres.level import PostgresLevel
+from quotewell.cache.postgres.push import PostgresPush
 from quotewell.records import Quote
 from quotewell.testing import ManualClock
 

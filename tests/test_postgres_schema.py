@@ -10,8 +10,9 @@ import pytest
 
 from engine_parts import Errand
 from postgres_server import fresh_schema, shared_server
-from quotewell.cache import postgres_schema, postgres_tables
-from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres import schema as postgres_schema
+from quotewell.cache.postgres import tables as postgres_tables
+from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.endpoints import Limit
 from quotewell.errors import CacheError

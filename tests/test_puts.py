@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quotewell.analytics import european, puts, right
-from quotewell.analytics.american import DEFAULT, HIGH, American
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.boundary import Totals, iterate, seed
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.puts import SCHEMES, UNSETTLED, Tolerance, settle
-from quotewell.analytics.right import ON_TREE, Accuracy
+from quotewell.analytics.pricing import european, puts, right
+from quotewell.analytics.pricing.american import DEFAULT, HIGH, American
+from quotewell.analytics.pricing.boundary import Totals, iterate, seed
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.puts import SCHEMES, UNSETTLED, Tolerance, settle
+from quotewell.analytics.pricing.right import ON_TREE, Accuracy
 
 NEVER, ALWAYS = Tolerance(0.0, 0.0, 0.0), Tolerance(np.inf, np.inf, np.inf)
 

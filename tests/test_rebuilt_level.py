@@ -11,7 +11,7 @@ from engine_parts import fetches_ended
 from quotewell import DataUnavailable, TickerService
 from quotewell.cache.memory import MemoryCache
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.cache.store import Store, TablePolicy
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.errors import CacheDegradedWarning, StaleDataWarning

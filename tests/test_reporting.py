@@ -12,7 +12,7 @@ from engine_parts import service_on
 from fragile_coordinator import FragileCoordinator, written
 from quotewell import TickerService
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.cache.stats import FacetStats
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator

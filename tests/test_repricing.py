@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quotewell.analytics import boundaries, boundary, repricing, right
-from quotewell.analytics.american import AccuracyName
+from quotewell.analytics import repricing
 from quotewell.analytics.arrays import Bools, Floats, distinct
 from quotewell.analytics.options import value
+from quotewell.analytics.pricing import boundaries, boundary, right
+from quotewell.analytics.pricing.american import AccuracyName
 from quotewell.analytics.repricing import Terms, reprice
 from test_american_accuracy import Oracle, oracle
 

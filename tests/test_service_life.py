@@ -16,7 +16,7 @@ import pytest
 from engine_parts import LONGEST_WAIT, fetches_ended, in_threads, price_of, service_on, wait_until
 from quotewell import CacheError, TickerService
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.clock import ShiftedClock
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
@@ -259,7 +259,7 @@ def test_a_process_ends_promptly_while_a_request_hangs(tmp_path: Path, how: str)
 FORKING = """
     import os, sys, threading
     from pathlib import Path
-    from quotewell.cache.sqlite import SqliteLevel
+    from quotewell.cache.sqlite.level import SqliteLevel
     from quotewell.clock import SystemClock
     from quotewell.coordination.sqlite import SqliteCoordinator
     from quotewell.settings import Settings

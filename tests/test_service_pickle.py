@@ -167,7 +167,7 @@ def test_a_service_that_is_dropped_in_the_middle_of_a_fetch_still_stores_the_ans
 
 ENDING = """
     import threading
-    from quotewell.cache.sqlite import SqliteLevel
+    from quotewell.cache.sqlite.level import SqliteLevel
     from quotewell.clock import SystemClock
     from quotewell.coordination.sqlite import SqliteCoordinator
     from quotewell.settings import Settings

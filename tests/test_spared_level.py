@@ -13,7 +13,7 @@ from engine_parts import LONGEST_WAIT, Errand, fetches_ended
 from quotewell.cache.memory_level import MemoryLevel
 from quotewell.cache.spare import Unsent
 from quotewell.cache.spared_level import SparedLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Level
 from quotewell.records import Closes, Failure, History, Quote, Record

@@ -160,7 +160,7 @@ def test_a_locked_state_file_is_a_cache_error(path: Path) -> None:
 
 
 def test_a_cache_file_is_not_taken_for_a_state_file(path: Path) -> None:
-    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  only here
+    from quotewell.cache.sqlite.level import SqliteLevel  # noqa: PLC0415  only here
 
     SqliteLevel(path, ManualClock(NOW)).close()
     with pytest.raises(CacheError, match="another program's database"):

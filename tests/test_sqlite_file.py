@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from child_process import as_nobody, in_child
-from quotewell.cache import sqlite_faults, sqlite_file
-from quotewell.cache.sqlite import SqliteLevel
-from quotewell.cache.sqlite_faults import cache_error, is_damage, is_network_filesystem, set_aside
-from quotewell.cache.sqlite_file import Schema, SqliteFile
+from quotewell.cache.sqlite import faults as sqlite_faults
+from quotewell.cache.sqlite import file as sqlite_file
+from quotewell.cache.sqlite.faults import cache_error, is_damage, is_network_filesystem, set_aside
+from quotewell.cache.sqlite.file import Schema, SqliteFile
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.records import Quote
 from quotewell.testing import ManualClock

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
-from quotewell.cache.sqlite import SqliteLevel
-from quotewell.cache.sqlite_tables import in_chunks
+from quotewell.cache.sqlite.level import SqliteLevel
+from quotewell.cache.sqlite.tables import in_chunks
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Level
 from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split

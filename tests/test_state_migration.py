@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from quotewell.cache import sqlite_file
-from quotewell.cache.sqlite_file import Schema, SqliteFile
+from quotewell.cache.sqlite import file as sqlite_file
+from quotewell.cache.sqlite.file import Schema, SqliteFile
 from quotewell.coordination.daily import utc_day
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.coordination.sqlite_schema import STATE_SCHEMA

@@ -17,7 +17,7 @@ from child_process import NOBODY, as_nobody
 from engine_parts import fetches_ended
 from quotewell.cache import late_level
 from quotewell.cache.late_level import LateLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.coordination import standby
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.coordination.standby import StandbyCoordinator

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine_parts import fetches_ended
-from quotewell.cache import sqlite_file
+from quotewell.cache.sqlite import file as sqlite_file
 from quotewell.errors import StaleDataWarning
 from survival import SYMBOLS, Market, checkpointed, integrity, set_aside, warnings_told
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine_parts import service_on, wait_until
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.protocols import Clock
@@ -31,7 +31,7 @@ LONG_LEASE = 5.0
 WRITER = """
 import sys
 from pathlib import Path
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.records import Quote
@@ -97,7 +97,7 @@ def test_acknowledged_commits_survive_kills(tmp_path: Path) -> None:
 FETCHER = """
 import sys, threading
 from pathlib import Path
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.clock import SystemClock
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.settings import Settings

@@ -17,9 +17,9 @@ from data.make_american_quantlib import (
     value,
     wide_contract,
 )
-from quotewell.analytics.american import DEFAULT
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.contracts import Contracts
+from quotewell.analytics.pricing.american import DEFAULT
+from quotewell.analytics.pricing.contracts import Contracts
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
 

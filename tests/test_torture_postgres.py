@@ -12,7 +12,7 @@ import pytest
 from child_process import NOBODY
 from engine_parts import fetches_ended
 from postgres_server import PostgresServer, fresh_schema, postgres_server
-from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.cache.spared_level import SparedLevel
 from quotewell.errors import CacheError
 from quotewell.records import Quote

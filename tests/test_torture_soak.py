@@ -13,7 +13,7 @@ import pytest
 
 from engine_parts import fetches_ended
 from quotewell import Refresher
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.calendars import close_of, new_york_sessions
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.endpoints import Call, Fetched, Lane, Limit

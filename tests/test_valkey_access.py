@@ -11,7 +11,7 @@ import pytest
 import valkey
 
 from certificates import Certificates, make_certificates
-from quotewell.cache.valkey import ValkeyLevel
+from quotewell.cache.valkey.level import ValkeyLevel
 from quotewell.coordination.valkey import ValkeyCoordinator
 from quotewell.endpoints import Limit
 from quotewell.errors import CacheDegradedWarning, CacheError, UsageError

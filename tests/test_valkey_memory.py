@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from quotewell.cache.valkey import ValkeyLevel
-from quotewell.cache.valkey_push import Push
+from quotewell.cache.valkey.level import ValkeyLevel
+from quotewell.cache.valkey.push import Push
 from quotewell.errors import CacheError
 from quotewell.records import Closes, History, Quote, Record, Result
 from quotewell.testing import ManualClock

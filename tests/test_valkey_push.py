@@ -9,8 +9,8 @@ import pytest
 
 from child_process import in_child
 from engine_parts import wait_until
-from quotewell.cache.valkey import ValkeyLevel
-from quotewell.cache.valkey_push import Push
+from quotewell.cache.valkey.level import ValkeyLevel
+from quotewell.cache.valkey.push import Push
 from quotewell.records import Quote
 from quotewell.testing import ManualClock
 from valkey_servers import own_prefix, shared_server, valkey_level

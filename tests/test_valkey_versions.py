@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from quotewell.cache.codec import encode
-from quotewell.cache.valkey import ValkeyLevel
-from quotewell.cache.valkey_scripts import HEADER
+from quotewell.cache.valkey.level import ValkeyLevel
+from quotewell.cache.valkey.scripts import HEADER
 from quotewell.coordination.budget import Budget
 from quotewell.endpoints import Limit
 from quotewell.records import Closes, Failure, Quote, Record

@@ -9,7 +9,7 @@ import pytest
 
 from engine_parts import Errand, service_on
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.protocols import Level

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from quotewell.analytics import repricing
 from quotewell.analytics.arrays import Floats
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import Status, solve, value
+from quotewell.analytics.pricing.dividends import Dividends
 from quotewell.analytics.whatif import Legs, OptionLegs, pnl
 
 NAN = float("nan")

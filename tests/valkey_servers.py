@@ -18,7 +18,7 @@ from typing import Never
 
 import pytest
 
-from quotewell.cache.valkey import ValkeyLevel
+from quotewell.cache.valkey.level import ValkeyLevel
 from quotewell.coordination.valkey import ValkeyCoordinator
 from quotewell.protocols import Clock
 

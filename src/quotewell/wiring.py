@@ -142,7 +142,7 @@ def migration(settings: Settings, *, to_shared: bool) -> tuple[Level, Level]:
         UsageError: No shared cache is named.
         CacheError: One of them cannot be opened.
     """
-    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+    from quotewell.cache.sqlite.level import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
 
     if settings.cache_url is None:
         raise UsageError("no shared cache is named", hint="set QUOTEWELL_CACHE_URL")
@@ -193,7 +193,7 @@ def _on_disk(folder: Path, clock: Clock) -> tuple[Level, Coordinator]:
 
 def _file(path: Path, clock: Clock) -> tuple[Level, bool]:
     """The level in a SQLite file, and whether it had to be said that memory stands in for it."""
-    from quotewell.cache.sqlite import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
+    from quotewell.cache.sqlite.level import SqliteLevel  # noqa: PLC0415  not needed by `memory://`
 
     def reopened() -> Level:
         # A look-up that finds the file still locked must not wait long for it.
@@ -248,7 +248,7 @@ def _opening(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> 
 
 
 def _valkey(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
-    from quotewell.cache.valkey import ValkeyLevel  # noqa: PLC0415  an extra
+    from quotewell.cache.valkey.level import ValkeyLevel  # noqa: PLC0415  an extra
     from quotewell.coordination.valkey import ValkeyCoordinator  # noqa: PLC0415  likewise
 
     url, prefix, timeout = settings.shared_url(), settings.cache_prefix, settings.cache_timeout
@@ -259,7 +259,7 @@ def _valkey(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _
 
 
 def _postgres(settings: Settings, clock: Clock, kept: Callable[[str], float]) -> _Opening:
-    from quotewell.cache.postgres import PostgresLevel  # noqa: PLC0415  an extra
+    from quotewell.cache.postgres.level import PostgresLevel  # noqa: PLC0415  an extra
     from quotewell.coordination.postgres import PostgresCoordinator  # noqa: PLC0415  likewise
 
     del kept  # its rows are pruned

@@ -19,9 +19,9 @@ from postgres_server import fresh_schema, shared_server
 from quotewell.cache.codec import record_type, stored_fields
 from quotewell.cache.late_level import LateLevel
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.postgres import PostgresLevel
+from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.cache.spared_level import SparedLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.errors import CacheError, UsageError
 from quotewell.protocols import Level
 from quotewell.records import (

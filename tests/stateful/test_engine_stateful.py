@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from quotewell.cache.memory_level import MemoryLevel
-from quotewell.cache.sqlite import SqliteLevel
+from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.coordination.local import LocalCoordinator
 from quotewell.coordination.sqlite import SqliteCoordinator
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, FailureKind, StaleDataWarning

@@ -1,7 +1,7 @@
 """Option values, implied volatilities and Greeks for whole portfolios, with a status for every contract.
 
 A volatility is solved only where one reproduces the price, and never assumed; the rules for the others
-are in `quotewell.analytics.implied`. Three engines share the work. On continuous rates and yields, European
+are in `pricing.implied`. Three engines share the work. On continuous rates and yields, European
 contracts have a closed form, as have American ones that can never gain by early exercise; the other American
 ones are valued by their exercise boundary. Contracts whose underlying pays known dividends before expiry are
 solved on a grid, whatever their style.
@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from quotewell.analytics import european as european_engine
-from quotewell.analytics.american import ENGINES, AccuracyName
 from quotewell.analytics.arrays import Bools, Floats, Integers, flatten
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.discrete import Discrete
-from quotewell.analytics.dividends import Dividends
-from quotewell.analytics.exercise import is_european
-from quotewell.analytics.implied import Engine, Inversion, Status, Statuses
+from quotewell.analytics.pricing import european as european_engine
+from quotewell.analytics.pricing.american import ENGINES, AccuracyName
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.discrete import Discrete
+from quotewell.analytics.pricing.dividends import Dividends
+from quotewell.analytics.pricing.exercise import is_european
+from quotewell.analytics.pricing.implied import Engine, Inversion, Status, Statuses
 
 __all__ = ["TICK", "Solved", "Status", "solve", "value"]
 

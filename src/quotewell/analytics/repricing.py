@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quotewell.analytics import european, premium, right
-from quotewell.analytics.american import DEFAULT
 from quotewell.analytics.arrays import Bools, Floats, Integers, distinct
-from quotewell.analytics.boundaries import COARSE, FINE, Boundaries
-from quotewell.analytics.boundary import Totals
-from quotewell.analytics.contracts import Contracts
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import value
+from quotewell.analytics.pricing import european, premium, right
+from quotewell.analytics.pricing.american import DEFAULT
+from quotewell.analytics.pricing.boundaries import COARSE, FINE, Boundaries
+from quotewell.analytics.pricing.boundary import Totals
+from quotewell.analytics.pricing.contracts import Contracts
+from quotewell.analytics.pricing.dividends import Dividends
 
 __all__ = ["Terms", "reprice"]
 

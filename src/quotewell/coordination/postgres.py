@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from quotewell.cache.postgres_server import open_pool
-from quotewell.cache.postgres_text import escaped, unescaped, wanted_keys
+from quotewell.cache.postgres.server import open_pool
+from quotewell.cache.postgres.text import escaped, unescaped, wanted_keys
 from quotewell.coordination.budget import Budget, common_time
 from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import first_kept, period, positive, utc_day
@@ -24,7 +24,7 @@ from quotewell.errors import CacheError
 from quotewell.protocols import Clock
 
 if TYPE_CHECKING:
-    from quotewell.cache.postgres_connection import PostgresConnection
+    from quotewell.cache.postgres.connection import PostgresConnection
 
 __all__ = ["PostgresCoordinator"]
 

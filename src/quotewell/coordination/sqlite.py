@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import msgspec
 
-from quotewell.cache.sqlite_file import SqliteFile
-from quotewell.cache.sqlite_tables import in_chunks
+from quotewell.cache.sqlite.file import SqliteFile
+from quotewell.cache.sqlite.tables import in_chunks
 from quotewell.coordination.budget import Budget, paused
 from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import first_kept, period, positive, utc_day

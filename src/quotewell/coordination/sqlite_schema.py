@@ -16,7 +16,7 @@ Version 2 added `stat`, version 3 `budget.share`: the part of the rate limit tha
 
 from __future__ import annotations
 
-from quotewell.cache.sqlite_file import Schema
+from quotewell.cache.sqlite.file import Schema
 
 __all__ = ["STATE_SCHEMA"]
 

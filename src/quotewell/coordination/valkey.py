@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from quotewell.cache.valkey_server import ValkeyServer
+from quotewell.cache.valkey.server import ValkeyServer
 from quotewell.coordination.budget import Budget, common_time
 from quotewell.coordination.budgeting import Budgeting
 from quotewell.coordination.daily import KEPT_DAYS, period, positive, utc_day

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from quotewell.analytics.arrays import Bools, Floats, Integers, Objects
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.options import Solved, Status, solve, value
+from quotewell.analytics.pricing.dividends import Dividends
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.inputs import NAN, curve_of

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from quotewell.analytics.arrays import Objects
-from quotewell.analytics.dividends import Dividends
+from quotewell.analytics.pricing.dividends import Dividends
 from quotewell.portfolio.needs import valuation_day, yield_symbol
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.records import DividendEvent, Payout

@@ -12,9 +12,9 @@ import numpy as np
 
 from quotewell.analytics import whatif
 from quotewell.analytics.arrays import Integers, distinct
-from quotewell.analytics.dividends import Dividends
 from quotewell.analytics.exposure import fraction_of_value
 from quotewell.analytics.grouping import Grouping
+from quotewell.analytics.pricing.dividends import Dividends
 from quotewell.errors import UsageError
 from quotewell.portfolio.columns import OPTION, Columns
 from quotewell.portfolio.flags import Flag

@@ -1,0 +1,1 @@
+"""Engines that price options, behind `analytics.options`."""

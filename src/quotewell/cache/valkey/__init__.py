@@ -1,0 +1,1 @@
+"""A shared cache in Valkey or Redis."""
