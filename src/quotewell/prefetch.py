@@ -9,17 +9,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from quotewell.endpoints import Call, Endpoint, Limit
-from quotewell.records import Need
+from quotewell.records import Facet, Need
+from quotewell.symbols import normalise
 
 __all__ = [
+    "TICKER_FACETS",
     "PlannedRequests",
     "PrefetchPlan",
     "busy_seconds",
     "least_seconds",
+    "needs_of",
     "plan",
     "requests_of",
     "summed",
 ]
+
+TICKER_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend")
+"""What a symbol stands for where no facet is named."""
 
 
 class PlannedRequests(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,3 +160,18 @@ def least_seconds(requests: float, limit: Limit | None) -> float:
 def busy_seconds(requests: float, limit: Limit | None) -> float:
     """How much of a provider's time so many requests take up, at its rate."""
     return 0.0 if limit is None else requests / limit.rate
+
+
+def needs_of(what: Iterable[str | Need]) -> dict[Need, None]:
+    """Needs without duplicates, in order, of canonical symbols.
+
+    Raises:
+        SymbolError: One of the symbols cannot be a ticker.
+    """
+    needs: dict[Need, None] = {}
+    for item in what:
+        if isinstance(item, str):
+            needs.update(dict.fromkeys((normalise(item), facet) for facet in TICKER_FACETS))
+        else:
+            needs[normalise(item[0]), item[1]] = None
+    return needs

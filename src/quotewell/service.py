@@ -23,7 +23,7 @@ from quotewell.endpoints import Lane, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.figures import MOST_AT_HAND, GetValue, figure_reader, records_at_hand
 from quotewell.outcomes import PrefetchReport, Progress, outcome_of, progress_of
-from quotewell.prefetch import PrefetchPlan
+from quotewell.prefetch import TICKER_FACETS, PrefetchPlan, needs_of
 from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.chain import Chain
 from quotewell.readers import Readers
@@ -31,10 +31,7 @@ from quotewell.records import FACETS, Facet, Freshness, Need, Quote, Reading, Re
 from quotewell.settings import Settings
 from quotewell.symbols import normalise
 
-__all__ = ["TICKER_FACETS", "TickerService"]
-
-TICKER_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend")
-"""What `get_ticker_data` and `prefetch` bring for a symbol unless told otherwise."""
+__all__ = ["TickerService"]
 
 
 class TickerService(Readers):
@@ -173,7 +170,7 @@ class TickerService(Readers):
         Raises:
             SymbolError: One of the symbols cannot be a ticker.
         """
-        return self.planned(_needs(what))
+        return self.planned(needs_of(what))
 
     def refresh(
         self,
@@ -356,7 +353,7 @@ class TickerService(Readers):
         progress: Callable[[Progress], None] | None = None,
     ) -> PrefetchReport:
         start, requests, waited = self._monotonic(), self.requests, self.chain.waited
-        needs = _needs(what)
+        needs = needs_of(what)
         planned = 0.0 if progress is None else self.planned(needs, force=force).total
 
         def watch(missing: Collection[Need]) -> None:
@@ -390,13 +387,3 @@ class TickerService(Readers):
 def _never(need: Need) -> bool:
     del need
     return True  # as good as asked for: nothing will come, however often
-
-
-def _needs(what: Iterable[str | Need]) -> dict[Need, None]:
-    needs: dict[Need, None] = {}
-    for item in what:
-        if isinstance(item, str):
-            needs.update(dict.fromkeys((normalise(item), facet) for facet in TICKER_FACETS))
-        else:
-            needs[normalise(item[0]), item[1]] = None
-    return needs
