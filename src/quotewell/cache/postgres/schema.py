@@ -28,12 +28,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions, since
 from quotewell.errors import CacheError, UsageError
 
 if TYPE_CHECKING:
     from quotewell.cache.postgres.connection import PostgresConnection
 
-__all__ = ["ADDED", "STEPS", "checked_name", "prepare"]
+__all__ = ["ADDED", "STEPS", "checked_name", "prepare", "steps"]
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _LOCK = 0x51574331
@@ -46,22 +47,11 @@ _STATE = """
     failure_count bigint, failure_first_at float8, failure_last_at float8, failure_retry_at float8,
     failure_rev bigint
 """
-_FACETS = {
-    "quote": """
-        last float8, bid float8, ask float8, previous_close float8, currency text, exchange text, type text,
-        delay float8, market_state text, unverified boolean not null default false, suspect float8
-    """,
-    "profile": """
-        name text, type text, exchange text, time_zone text, sector text, currency text, stated_beta float8
-    """,
-    "risk": """
-        beta float8, method text, benchmark text, window_start float8, window_end float8, n bigint,
-        standard_error float8, r_squared float8
-    """,
-    "dividend": "dividend_yield float8, events text",
-    "history": "first_date bigint, last_date bigint, bars bigint, currency text",
-    "fx": "rate float8",
-    "rate": "years float8, rate float8",
+_TYPES: Mapping[Kind, str] = {
+    "text": "text",
+    "real": "float8",
+    "whole": "bigint",
+    "flag": "boolean not null default false",
 }
 # A row that is written over and over leaves room for its next version on its page.
 _ROOM = "with (fillfactor = 70)"
@@ -84,8 +74,9 @@ def _version_1() -> list[str]:
         "create index change_rev on {schema}.change (rev)",
         "create index change_at on {schema}.change (at) where withdrawal",
         *(
-            f"create table {{schema}}.{facet} ({_KEY_COLUMN}, {_PROVENANCE}, {columns}, {_STATE}) {_ROOM}"
-            for facet, columns in _FACETS.items()
+            f"create table {{schema}}.{facet} "
+            f"({_KEY_COLUMN}, {_PROVENANCE}, {', '.join(definitions(columns, _TYPES))}, {_STATE}) {_ROOM}"
+            for facet, columns in FIRST.items()
         ),
         f"""create table {{schema}}.result (
             namespace {_KEY} not null, key {_KEY} not null, {_PROVENANCE}, blob bytea, {_STATE},
@@ -128,10 +119,14 @@ def _version_1() -> list[str]:
 
 _KEY_COLUMN = f"symbol {_KEY} primary key"
 
-STEPS: Sequence[Sequence[str]] = (_version_1(),)
-"""SQL statements by schema version: step 0 makes version 1 of nothing, step 1 makes version 2 …"""
 
-ADDED: Mapping[tuple[str, str], int] = {}
+def steps(later: Sequence[Columns] = LATER) -> list[list[str]]:
+    """SQL statements by schema version: step 0 makes version 1 of nothing, step 1 version 2 of it."""
+    return [_version_1(), *(additions(columns, _TYPES, "{schema}.") for columns in later)]
+
+
+STEPS: Sequence[Sequence[str]] = steps()
+ADDED: Mapping[tuple[str, str], int] = since(LATER)
 """Columns of values, by table and name, that came after version 1: the version that added them."""
 
 

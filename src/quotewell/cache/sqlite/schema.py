@@ -17,9 +17,12 @@ entries of the log up to revision `forgotten` are gone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions
 from quotewell.cache.sqlite.file import Schema
 
-__all__ = ["CACHE_SCHEMA"]
+__all__ = ["CACHE_SCHEMA", "cache_schema"]
 
 _PROVENANCE = "rev integer not null, source text, as_of real, fetched_at real"
 _STATE = """
@@ -28,22 +31,11 @@ _STATE = """
     failure_retry_at real, failure_rev integer
 """
 
-_FACETS = {
-    "quote": """
-        last real, bid real, ask real, previous_close real, currency text, exchange text, type text,
-        delay real, market_state text, unverified integer not null default 0, suspect real
-    """,
-    "profile": """
-        name text, type text, exchange text, time_zone text, sector text, currency text, stated_beta real
-    """,
-    "risk": """
-        beta real, method text, benchmark text, window_start real, window_end real, n integer,
-        standard_error real, r_squared real
-    """,
-    "dividend": "dividend_yield real, events text",
-    "history": "first_date integer, last_date integer, bars integer, currency text",
-    "fx": "rate real",
-    "rate": "years real, rate real",
+_TYPES: Mapping[Kind, str] = {
+    "text": "text",
+    "real": "real",
+    "whole": "integer",
+    "flag": "integer not null default 0",
 }
 
 
@@ -67,8 +59,9 @@ def _version_1() -> list[str]:
         "create index change_rev on change (rev)",
         "create index change_at on change (at)",
     ]
-    for facet, columns in _FACETS.items():
-        columns_sql = f"symbol text primary key not null, {_PROVENANCE}, {columns}, {_STATE}"
+    for facet, columns in FIRST.items():
+        values = ", ".join(definitions(columns, _TYPES))
+        columns_sql = f"symbol text primary key not null, {_PROVENANCE}, {values}, {_STATE}"
         statements.append(f"create table {facet} ({columns_sql}) strict")
         statements.append(_index(facet))
     return [
@@ -90,4 +83,11 @@ def _version_1() -> list[str]:
     ]
 
 
-CACHE_SCHEMA = Schema(application_id=0x51574331, steps=(_version_1(),))
+def cache_schema(later: Sequence[Columns] = LATER) -> Schema:
+    """What is in `cache.db` since its columns are those of `FIRST` and `later`."""
+    return Schema(
+        application_id=0x51574331, steps=(_version_1(), *(additions(columns, _TYPES) for columns in later))
+    )
+
+
+CACHE_SCHEMA = cache_schema()

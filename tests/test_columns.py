@@ -1,0 +1,78 @@
+"""A record's fields and the columns that keep them, in every engine whose tables have columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from postgres_server import fresh_schema, shared_server
+from quotewell.cache import columns
+from quotewell.cache.codec import value_columns
+from quotewell.cache.postgres import schema as postgres_schema
+from quotewell.cache.postgres import tables as postgres_tables
+from quotewell.cache.postgres.level import PostgresLevel
+from quotewell.cache.sqlite import level as sqlite_level
+from quotewell.cache.sqlite import schema as sqlite_schema
+from quotewell.cache.sqlite.level import SqliteLevel
+from quotewell.protocols import Level
+from quotewell.records import FACETS, RECORD_TYPES, Facet, Quote, Record
+from quotewell.testing import ManualClock
+
+ONE_MORE: columns.Columns = {"quote": {"volume": "real", "halted": "flag"}}
+
+
+class LaterQuote(Quote, gc=False):
+    """What a quote may be in the next version."""
+
+    volume: float | None = None
+    halted: bool = False
+
+
+@pytest.mark.parametrize("facet", FACETS)
+def test_every_field_has_a_column(facet: Facet) -> None:
+    names = {name for version in (columns.FIRST, *columns.LATER) for name in version.get(facet, ())}
+    assert names == set(value_columns(RECORD_TYPES[facet])) - set(value_columns(Record))
+
+
+def in_file(folder: Path) -> Callable[[], Level]:
+    return lambda: SqliteLevel(folder / "cache.db", ManualClock(now=1e6))
+
+
+def in_postgres(folder: Path) -> Callable[[], Level]:
+    del folder
+    schema = fresh_schema()
+    return lambda: PostgresLevel(shared_server().url(), ManualClock(now=1e6), schema=schema)
+
+
+@pytest.mark.parametrize("engine", [in_file, in_postgres])
+def test_a_column_more_is_one_line_for_all(
+    engine: Callable[[Path], Callable[[], Level]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_level = engine(tmp_path)
+    old = open_level()
+    old.put_many("quote", [Quote(symbol="A", fetched_at=1.0, last=1.0)], begun=old.rev())
+    old.close()
+
+    later = (*columns.LATER, ONE_MORE)
+    monkeypatch.setitem(RECORD_TYPES, "quote", LaterQuote)
+    monkeypatch.setattr(sqlite_level, "CACHE_SCHEMA", sqlite_schema.cache_schema(later))
+    monkeypatch.setattr(postgres_schema, "STEPS", postgres_schema.steps(later))
+    monkeypatch.setattr(postgres_tables, "STEPS", postgres_schema.steps(later))
+    monkeypatch.setattr(postgres_tables, "ADDED", columns.since(later))
+    new = open_level()
+    assert new.get_many("quote", ["A"]) == {"A": LaterQuote(symbol="A", fetched_at=1.0, last=1.0)}
+    put = LaterQuote(symbol="B", fetched_at=1.0, last=2.0, volume=7.0, halted=True)
+    new.put_many("quote", [put], begun=new.rev())
+    assert new.get_many("quote", ["B"]) == {"B": put}
+    new.close()
+
+
+def test_versions_count_from_the_first() -> None:
+    assert columns.since(()) == {}
+    assert columns.since([ONE_MORE, {"fx": {"bid": "real"}}]) == {
+        ("quote", "volume"): 2,
+        ("quote", "halted"): 2,
+        ("fx", "bid"): 3,
+    }
