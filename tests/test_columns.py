@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -20,7 +21,14 @@ from quotewell.protocols import Level
 from quotewell.records import FACETS, RECORD_TYPES, Facet, Quote, Record
 from quotewell.testing import ManualClock
 
-ONE_MORE: columns.Columns = {"quote": {"volume": "real", "halted": "flag"}}
+NEW = cast("Facet", "standing")
+ONE_MORE: columns.Columns = {"quote": {"volume": "real", "halted": "flag"}, NEW: {"rank": "whole"}}
+
+
+class Standing(Record, gc=False):
+    """What a facet may be that there is not yet."""
+
+    rank: int | None = None
 
 
 class LaterQuote(Quote, gc=False):
@@ -57,6 +65,7 @@ def test_a_column_more_is_one_line_for_all(
 
     later = (*columns.LATER, ONE_MORE)
     monkeypatch.setitem(RECORD_TYPES, "quote", LaterQuote)
+    monkeypatch.setitem(RECORD_TYPES, NEW, Standing)
     monkeypatch.setattr(sqlite_level, "CACHE_SCHEMA", sqlite_schema.cache_schema(later))
     monkeypatch.setattr(postgres_schema, "STEPS", postgres_schema.steps(later))
     monkeypatch.setattr(postgres_tables, "STEPS", postgres_schema.steps(later))
@@ -66,13 +75,16 @@ def test_a_column_more_is_one_line_for_all(
     put = LaterQuote(symbol="B", fetched_at=1.0, last=2.0, volume=7.0, halted=True)
     new.put_many("quote", [put], begun=new.rev())
     assert new.get_many("quote", ["B"]) == {"B": put}
+    new.put_many(NEW, [Standing(symbol="A", fetched_at=1.0, rank=3)], begun=new.rev())
+    assert new.get_many(NEW, ["A"]) == {"A": Standing(symbol="A", fetched_at=1.0, rank=3)}
     new.close()
 
 
 def test_versions_count_from_the_first() -> None:
     assert columns.since(()) == {}
-    assert columns.since([ONE_MORE, {"fx": {"bid": "real"}}]) == {
+    assert columns.since([ONE_MORE, {"fx": {"bid": "real"}, NEW: {"of": "whole"}}]) == {
         ("quote", "volume"): 2,
         ("quote", "halted"): 2,
         ("fx", "bid"): 3,
+        (NEW, "of"): 3,
     }

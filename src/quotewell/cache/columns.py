@@ -7,11 +7,11 @@ whatever else stands in the record. Levels that keep a record as one text need n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from quotewell.records import Facet
 
-__all__ = ["FIRST", "LATER", "Columns", "Kind", "additions", "definitions", "since"]
+__all__ = ["FIRST", "LATER", "Columns", "Kind", "Step", "additions", "definitions", "since", "steps_of"]
 
 Kind = Literal["text", "real", "whole", "flag"]
 """A flag is false unless something else was written."""
@@ -59,28 +59,53 @@ FIRST: Columns = {
 """Those of version 1."""
 
 LATER: Sequence[Columns] = ()
-"""What version 2, 3, … has added, as `{"quote": {"volume": "real"}}`."""
+"""What version 2, 3, … has added, as `{"quote": {"volume": "real"}}`; a facet that is new is a new table."""
 
 
-def definitions(columns: Mapping[str, Kind], types: Mapping[Kind, str]) -> list[str]:
-    """Each column's name and type in SQL."""
-    return [f"{name} {types[kind]}" for name, kind in columns.items()]
+class Step(NamedTuple):
+    """What one version adds to the one before."""
+
+    tables: Columns
+    """Of facets that were not there."""
+    columns: Columns
+    """Of tables that were."""
+
+
+def steps_of(later: Sequence[Columns]) -> list[Step]:
+    """What each version does, from the second on."""
+    there = set(FIRST)
+    steps = []
+    for added in later:
+        known, new = there & added.keys(), added.keys() - there
+        steps.append(
+            Step(
+                {facet: added[facet] for facet in added if facet in new},
+                {facet: added[facet] for facet in added if facet in known},
+            )
+        )
+        there |= new
+    return steps
+
+
+def definitions(columns: Mapping[str, Kind], types: Mapping[Kind, str]) -> str:
+    """The names of columns and their types in SQL, as they stand in `create table`."""
+    return ", ".join(f"{name} {types[kind]}" for name, kind in columns.items())
 
 
 def additions(columns: Columns, types: Mapping[Kind, str], schema: str = "") -> list[str]:
     """The statements that add columns to the tables of facets."""
     return [
-        f"alter table {schema}{facet} add column {definition}"
+        f"alter table {schema}{facet} add column {name} {types[kind]}"
         for facet, added in columns.items()
-        for definition in definitions(added, types)
+        for name, kind in added.items()
     ]
 
 
 def since(later: Sequence[Columns]) -> dict[tuple[str, str], int]:
-    """The version that has added a column, by facet and name; those of version 1 are not in it."""
+    """The version that has added a column to a table that was there, by facet and name."""
     return {
         (facet, name): version
-        for version, added in enumerate(later, start=2)
-        for facet, columns in added.items()
+        for version, step in enumerate(steps_of(later), start=2)
+        for facet, columns in step.columns.items()
         for name in columns
     }

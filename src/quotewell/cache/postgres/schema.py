@@ -28,7 +28,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions, since
+from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions, since, steps_of
 from quotewell.errors import CacheError, UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ _TYPES: Mapping[Kind, str] = {
 _ROOM = "with (fillfactor = 70)"
 
 
+def _tables(facets: Columns) -> list[str]:
+    return [
+        f"create table {{schema}}.{facet} "
+        f"({_KEY_COLUMN}, {_PROVENANCE}, {definitions(columns, _TYPES)}, {_STATE}) {_ROOM}"
+        for facet, columns in facets.items()
+    ]
+
+
 def _version_1() -> list[str]:
     return [
         """create table {schema}.counter (
@@ -73,11 +81,7 @@ def _version_1() -> list[str]:
         )""",
         "create index change_rev on {schema}.change (rev)",
         "create index change_at on {schema}.change (at) where withdrawal",
-        *(
-            f"create table {{schema}}.{facet} "
-            f"({_KEY_COLUMN}, {_PROVENANCE}, {', '.join(definitions(columns, _TYPES))}, {_STATE}) {_ROOM}"
-            for facet, columns in FIRST.items()
-        ),
+        *_tables(FIRST),
         f"""create table {{schema}}.result (
             namespace {_KEY} not null, key {_KEY} not null, {_PROVENANCE}, blob bytea, {_STATE},
             primary key (namespace, key)
@@ -122,12 +126,15 @@ _KEY_COLUMN = f"symbol {_KEY} primary key"
 
 def steps(later: Sequence[Columns] = LATER) -> list[list[str]]:
     """SQL statements by schema version: step 0 makes version 1 of nothing, step 1 version 2 of it."""
-    return [_version_1(), *(additions(columns, _TYPES, "{schema}.") for columns in later)]
+    changes = (
+        [*_tables(step.tables), *additions(step.columns, _TYPES, "{schema}.")] for step in steps_of(later)
+    )
+    return [_version_1(), *changes]
 
 
 STEPS: Sequence[Sequence[str]] = steps()
 ADDED: Mapping[tuple[str, str], int] = since(LATER)
-"""Columns of values, by table and name, that came after version 1: the version that added them."""
+"""Columns that came into a table after it was made, by table and name: the version that added them."""
 
 
 def checked_name(schema: str) -> str:

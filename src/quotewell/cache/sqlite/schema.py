@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions
+from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions, steps_of
 from quotewell.cache.sqlite.file import Schema
 
 __all__ = ["CACHE_SCHEMA", "cache_schema"]
@@ -44,8 +44,17 @@ def _index(table: str) -> str:
     return f"create index {table}_noted on {table} (failure_rev) where failure_rev is not null or invalidated"
 
 
+def _tables(facets: Columns) -> list[str]:
+    statements = []
+    for facet, columns in facets.items():
+        values = definitions(columns, _TYPES)
+        columns_sql = f"symbol text primary key not null, {_PROVENANCE}, {values}, {_STATE}"
+        statements += [f"create table {facet} ({columns_sql}) strict", _index(facet)]
+    return statements
+
+
 def _version_1() -> list[str]:
-    statements = [
+    counting = [
         """create table counter (
             id integer primary key check (id = 1), rev integer not null, born integer not null,
             forgotten integer not null
@@ -59,13 +68,9 @@ def _version_1() -> list[str]:
         "create index change_rev on change (rev)",
         "create index change_at on change (at)",
     ]
-    for facet, columns in FIRST.items():
-        values = ", ".join(definitions(columns, _TYPES))
-        columns_sql = f"symbol text primary key not null, {_PROVENANCE}, {values}, {_STATE}"
-        statements.append(f"create table {facet} ({columns_sql}) strict")
-        statements.append(_index(facet))
     return [
-        *statements,
+        *counting,
+        *_tables(FIRST),
         f"""create table result (
             namespace text not null, key text not null, {_PROVENANCE}, blob blob, {_STATE},
             primary key (namespace, key)
@@ -84,10 +89,9 @@ def _version_1() -> list[str]:
 
 
 def cache_schema(later: Sequence[Columns] = LATER) -> Schema:
-    """What is in `cache.db` since its columns are those of `FIRST` and `later`."""
-    return Schema(
-        application_id=0x51574331, steps=(_version_1(), *(additions(columns, _TYPES) for columns in later))
-    )
+    """What is in `cache.db` when its columns are those of `FIRST` and `later`."""
+    changes = ([*_tables(step.tables), *additions(step.columns, _TYPES)] for step in steps_of(later))
+    return Schema(application_id=0x51574331, steps=(_version_1(), *changes))
 
 
 CACHE_SCHEMA = cache_schema()
