@@ -263,7 +263,7 @@ def test_what_a_server_is_set_to_changes_no_value(server: PostgresServer, schema
     coordinator.close()
 
 
-# -------------------------------------------------------------------------------------- all or nothing
+# ---------------------------------------------------------------------------------------- odd contents
 
 
 def test_closes_may_be_whole_numbers(level: PostgresLevel) -> None:

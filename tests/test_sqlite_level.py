@@ -189,7 +189,7 @@ def test_changes_are_told_of_one_moment(level: SqliteLevel) -> None:
     assert (seen[1], seen[-1]) == ("begin", "commit")
 
 
-# -------------------------------------------------------------------------------------- all or nothing
+# ---------------------------------------------------------------------------------------- odd contents
 
 
 def test_events_that_are_no_json_are_damage(path: Path, level: SqliteLevel) -> None:
