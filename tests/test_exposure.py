@@ -97,11 +97,23 @@ def test_a_sum_with_nothing_known_is_null_and_one_without_legs_zero() -> None:
 
 
 def test_what_is_neither_stock_nor_option_is_missing_from_the_total_only() -> None:
-    found = by_leg([100.0, NAN], [False, False], [100.0, NAN], is_stock=[True, False])
-    assert found.stocks == Buckets(100.0, 0.0, ())
-    assert found.options == Buckets(0.0, 0.0, ())
-    assert found.total == Buckets(100.0, 0.0, (1,))
-    assert found.beta_adjusted == Buckets(100.0, 0.0, (1,))
+    book: tuple[list[float], list[bool], list[float]] = ([100.0, NAN], [False, False], [100.0, NAN])
+    for found in (
+        by_leg(*book, is_stock=[True, False]),
+        by_underlying(["AAPL", "bond"], *book, is_stock=[True, False]).exposures,
+    ):
+        assert found.stocks == Buckets(100.0, 0.0, ())
+        assert found.options == Buckets(0.0, 0.0, ())
+        assert found.total == Buckets(100.0, 0.0, (1,))
+        assert found.beta_adjusted == Buckets(100.0, 0.0, (1,))
+
+
+def test_columns_of_single_precision_and_of_objects_are_summed_as_doubles() -> None:
+    single = np.array([2**24, 1.0, 1.0], dtype=np.float32)  # whose sum in single precision is 2**24
+    assert by_leg(single, [0, 0, 0], single).total == Buckets(2.0**24 + 2.0, 0.0, ())
+    objects = np.array([100.0, None, -30.0], dtype=object)
+    found = by_leg(objects, [0, 0, 0], objects)
+    assert found.total == found.beta_adjusted == Buckets(100.0, -30.0, (1,))
 
 
 @given(st.lists(st.tuples(amount, st.booleans(), amount), max_size=30))
@@ -138,6 +150,16 @@ def test_underlyings_are_netted_before_they_are_put_into_buckets() -> None:
     assert list(found.underlyings) == ["AAPL", "SPY"]
     assert list(found.total.net) == [600.0, -500.0]
     assert list(found.beta_adjusted.net) == [720.0, -500.0]
+    values = np.array([10.0, 20.0, 3.0, 4.0])
+    assert list(found.grouping.sums(values).net) == [24.0, 13.0]
+
+
+def test_of_small_codes_only_those_that_occur_are_underlyings() -> None:
+    exposures = [100.0, -30.0, 5.0, 1.0]
+    found = by_underlying([3, 0, 3, 3], exposures, [False] * 4, exposures)
+    assert list(found.underlyings) == [0, 3]
+    assert list(found.total.net) == [-30.0, 106.0]
+    assert figures(found.exposures.total) == (106.0, -30.0, 76.0, 136.0)
 
 
 def test_an_underlying_with_an_unknown_leg_sums_the_known_ones_and_is_incomplete() -> None:
@@ -181,6 +203,7 @@ def test_a_book_of_distinct_underlyings_is_the_same_netted_or_not(
     ("part", "value", "expected"),
     [
         (50.0, 200.0, 0.25),
+        (0.25, 0.5, 0.5),
         (-50.0, 200.0, -0.25),
         (50.0, 0.0, None),
         (50.0, -1.0, None),
@@ -194,20 +217,59 @@ def test_a_fraction_of_value_is_null_unless_the_value_is_positive(
     assert fraction_of_value(part, value) == expected
 
 
+# cash, a stock, a bond without price, a call, a put without delta whose underlying has no beta
+COVERED: dict[str, list[float]] = {
+    "broker_values": [5000.0, 1000.0, 2000.0, 600.0, -400.0],
+    "prices": [1.0, 10.0, NAN, 6.0, 4.0],
+    "is_cash": [True, False, False, False, False],
+    "is_option": [False, False, False, True, True],
+    "notionals": [NAN, NAN, NAN, 9000.0, -1000.0],
+    "deltas": [NAN, NAN, NAN, 0.5, NAN],
+    "assumed": [False, False, False, True, True],
+    "exposures": [0.0, 1000.0, NAN, 4500.0, NAN],
+    "betas": [0.0, 1.2, NAN, NAN, NAN],
+}
+COVERAGE = Coverage(price=0.5, delta=0.9, beta=1000 / 5500, delta_assumed=0.9)
+
+
 def test_coverage_weighs_what_is_known() -> None:
-    # cash, a stock, a bond without price, a call, a put without delta whose underlying has no beta
+    assert coverage(**COVERED) == COVERAGE
+
+
+def test_coverage_reads_flags_as_0_and_1_and_numbers_as_objects_too() -> None:
+    objects = {
+        name: np.array([None if one is NAN else one * 1 for one in column], dtype=object)  # True * 1 is 1
+        for name, column in COVERED.items()
+    }
+    assert coverage(**objects) == COVERAGE
+
+
+def test_a_book_of_cents_is_covered_like_any_other() -> None:
+    weights = {
+        name: [one / 1e5 for one in COVERED[name]] for name in ("broker_values", "notionals", "exposures")
+    }
+    assert coverage(**{**COVERED, **weights}) == pytest.approx(COVERAGE)
+
+
+def test_no_more_than_all_is_covered_in_whatever_order_the_weights_are_summed() -> None:
+    # numpy adds in pairs: the options' alone make 11.4, with zeros between them a last digit less.
+    notionals = [3.9, 1.9, 3.1, 1.2, 1.3, 3.1, 3.8, 1.9]
+    options = [True, False, True, True, True, False, False, True]
+    ones, flags = [1.0] * 8, [False] * 8
     found = coverage(
-        broker_values=[5000.0, 1000.0, 2000.0, 600.0, -400.0],
-        prices=[1.0, 10.0, NAN, 6.0, 4.0],
-        is_cash=[True, False, False, False, False],
-        is_option=[False, False, False, True, True],
-        notionals=[NAN, NAN, NAN, 9000.0, -1000.0],
-        deltas=[NAN, NAN, NAN, 0.5, NAN],
-        assumed=[False, False, False, True, True],
-        exposures=[0.0, 1000.0, NAN, 4500.0, NAN],
-        betas=[0.0, 1.2, NAN, NAN, NAN],
+        broker_values=ones,
+        prices=ones,
+        is_cash=flags,
+        is_option=options,
+        notionals=notionals,
+        deltas=ones,
+        assumed=flags,
+        exposures=ones,
+        betas=ones,
     )
-    assert found == Coverage(price=0.5, delta=0.9, beta=1000 / 5500, delta_assumed=0.9)
+    assert found == pytest.approx(Coverage(1.0, 1.0, 1.0, 0.0))
+    assert found.delta is not None
+    assert found.delta <= 1.0
 
 
 def test_coverage_of_nothing_is_null() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from math import inf
 from typing import get_args
 from zoneinfo import ZoneInfo
 
@@ -8,8 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotewell.calendars import new_york_sessions
-from quotewell.freshness import LIFETIMES, assurance, judge, lifetimes, next_failure, session_table, throttled
+from quotewell.calendars import Schedule, Session, new_york_sessions
+from quotewell.exchanges import exchange_of
+from quotewell.freshness import (
+    LIFETIMES,
+    SessionTable,
+    assurance,
+    judge,
+    lifetimes,
+    next_failure,
+    session_table,
+    throttled,
+)
 from quotewell.records import FACETS, RECORD_TYPES, Facet, Failure, FailureKind, Freshness, Quote, Record
 
 QUOTE = LIFETIMES["quote"]
@@ -130,11 +141,47 @@ def test_grace_of_a_quote_lasts_ten_minutes() -> None:
     assert [state(record, until + s) for s in (-1, 0, 599, 600)] == [FRESH, GRACE, GRACE, STALE]
 
 
+@pytest.mark.parametrize("since", [-1.0, 0.0, 600.0])
+def test_fresh_or_not_a_judgement_tells_both_windows(since: float) -> None:
+    fetched = at("2025-01-15 10:00")
+    record = quote(fetched, fetched)
+    until = fresh_until(record)
+    judgement = judge("quote", record, QUOTE, new_york_sessions, until + since)
+    assert judgement[1:] == (until, until + 10 * MINUTE)
+
+
 def test_without_a_closed_window_the_fresh_one_holds() -> None:
     lifetime = LIFETIMES["fx"]
     record = quote(at("2025-01-18 12:00"), symbol="EURUSD=X")
     until = judge("quote", record, lifetime, None, at("2025-01-18 12:00")).fresh_until
     assert until <= at("2025-01-18 12:00") + lifetime.fresh
+
+
+def tokyo_at(text: str) -> float:
+    """A Tokyo wall time as epoch seconds."""
+    return dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Tokyo")).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("fetched", "as_of", "until"),
+    [
+        pytest.param("16:09:59", "15:30", "2025-01-15 16:14:59", id="the closing auction may still run"),
+        pytest.param("16:10", "15:30", "2025-01-16 09:00", id="the close"),
+        pytest.param("16:10", "09:00", "2025-01-16 09:00", id="traded once, yesterday in New York"),
+    ],
+)
+def test_abroad_a_quote_is_final_after_the_auction_by_the_date_there(
+    fetched: str, as_of: str, until: str
+) -> None:
+    exchange = exchange_of("7203.T")
+    assert exchange is not None
+    days = [dt.date(2025, 1, day) for day in (14, 15, 16)]
+    sessions = [Session(day.toordinal(), tokyo_at(f"{day} 09:00"), tokyo_at(f"{day} 15:30")) for day in days]
+    tokyo = Schedule(sessions, exchange, lambda _: None)
+    now = tokyo_at(f"2025-01-15 {fetched}")
+    record = quote(now, tokyo_at(f"2025-01-15 {as_of}"), "7203.T")
+    found = judge("quote", record, QUOTE, tokyo, now).fresh_until
+    assert tokyo_at(until) - 0.1 * QUOTE.fresh <= found <= tokyo_at(until)
 
 
 # -------------------------------------------------------------------------------------------- other facets
@@ -190,7 +237,7 @@ LAGS = st.none() | st.floats(0.0, 3600.0) | st.floats(0.0, 4 * DAY)
 
 
 @given(
-    facet=st.sampled_from(FACETS),
+    facet=st.sampled_from(FACETS[:1]) | st.sampled_from(FACETS),  # quotes more often than others
     fetched=INSTANTS,
     lags=st.tuples(LAGS, LAGS),
     symbols=st.tuples(st.text("ABCXYZ", min_size=1, max_size=4), st.text("ABCXYZ", min_size=1, max_size=4)),
@@ -215,6 +262,54 @@ def test_what_one_record_assures_holds_for_all_that_came_with_it(
             judged = judge(facet, other, lifetime, new_york_sessions, now)
             assert judged.freshness == FRESH
             assert judged.fresh_until >= assured.fresh_until
+
+
+@pytest.mark.parametrize(
+    ("fetched", "as_of", "asked", "assured"),
+    [
+        pytest.param("15 10:00", "15 09:59", "15 10:01", ("15 10:04:30", -inf, inf), id="open: all alike"),
+        pytest.param("15 17:00", None, "15 17:01", ("15 17:54", -inf, inf), id="closed, as-of unknown"),
+        pytest.param("15 17:00", "14 16:00", "15 17:01", ("15 17:54", -inf, inf), id="of a session before"),
+        pytest.param(
+            "15 17:00",
+            "15 15:58",
+            "15 21:00",
+            ("16 09:30", "15 09:30", "15 15:58"),
+            id="final",
+        ),
+    ],
+)
+def test_a_quote_assures_the_shortest_life_and_a_final_one_only_that_of_the_session_s_earlier_trades(
+    fetched: str, as_of: str | None, asked: str, assured: tuple[str, float | str, float | str]
+) -> None:
+    record = quote(january(fetched), january(as_of) if as_of else None)
+    found = assurance("quote", record, QUOTE, new_york_sessions, january(asked))
+    expected = [one if isinstance(one, float) else january(one) for one in assured]
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def january(text: str) -> float:
+    """A New York day and wall time of January 2025 as epoch seconds."""
+    return at(f"2025-01-{text}")
+
+
+def test_what_lives_plainly_assures_nine_tenths_of_its_lifetime_for_any_trade() -> None:
+    fetched = january("15 10:00")
+    cases: tuple[tuple[Facet, SessionTable | None], ...] = (("quote", None), ("rate", new_york_sessions))
+    for facet, sessions in cases:
+        record = RECORD_TYPES[facet](symbol="^TNX", as_of=fetched, fetched_at=fetched)
+        assured = assurance(facet, record, LIFETIMES[facet], sessions, fetched)
+        assert assured == pytest.approx((fetched + 0.9 * LIFETIMES[facet].fresh, -inf, inf), abs=1e-3)
+
+
+@pytest.mark.parametrize("damage", ["stale", "invalidated", "without a value"])
+def test_what_is_not_fresh_assures_nothing(damage: str) -> None:
+    fetched = january("15 10:00")
+    record = quote(fetched, fetched)
+    record.invalidated = damage == "invalidated"
+    record.fetched_at = None if damage == "without a value" else fetched
+    now = fetched + (HOUR if damage == "stale" else 0.0)
+    assert assurance("quote", record, QUOTE, new_york_sessions, now) == (0.0, inf, -inf)
 
 
 def test_an_unverified_price_is_not_final() -> None:
@@ -259,6 +354,7 @@ def test_soft_invalidation_leaves_the_value_for_errors_only() -> None:
     assert [state(record, fetched + age) for age in (0, QUOTE.on_error, QUOTE.on_error + 1)] == [
         STALE, STALE, NONE,
     ]  # fmt: skip
+    assert fresh_until(record) == 0.0
 
 
 def test_a_window_for_errors_shorter_than_the_fresh_one_does_not_cut_it() -> None:
@@ -400,6 +496,12 @@ def test_a_second_omission_half_a_minute_later_makes_unknown(
     assert fail(after(*history), "omitted", now).kind == kind
 
 
+def test_since_when_a_symbol_is_unknown_outlasts_its_later_omissions() -> None:
+    failure = after(("unknown", 100.0), ("omitted", 5000.0)).failure
+    assert failure is not None
+    assert (failure.kind, failure.first_at) == ("unknown", 100.0)
+
+
 @pytest.mark.parametrize("kind", ["unknown", "omitted"])
 def test_a_symbol_that_had_a_value_never_becomes_unknown(kind: FailureKind) -> None:
     record = after((kind, 0.0), (kind, 100.0), (kind, 5000.0), value=True)
@@ -410,3 +512,16 @@ def test_a_symbol_that_had_a_value_never_becomes_unknown(kind: FailureKind) -> N
 @pytest.mark.parametrize("record", [None, Quote(symbol="AAPL")])
 def test_nothing_throttles_without_a_failure(record: Record | None) -> None:
     assert not throttled(record, 0.0)
+
+
+def test_a_failure_from_the_future_throttles_nothing_but_for_a_minutes_tolerance() -> None:
+    record = after(("server", 1000.0))
+    assert [throttled(record, 1000.0 - seconds) for seconds in (60.0, 60.001)] == [True, False]
+
+
+@pytest.mark.parametrize("kind", get_args(FailureKind))
+def test_a_retry_waits_only_for_what_does_not_pass_by_itself(kind: FailureKind) -> None:
+    record = after((kind, 1000.0))
+    passing = {"network", "timeout", "server", "rate_limited", "quota", "insufficient"}
+    assert throttled(record, 1001.0)
+    assert throttled(record, 1001.0, retry=True) == (kind not in passing)

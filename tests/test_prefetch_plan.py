@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotewell.endpoints import Endpoint
+from quotewell.endpoints import Endpoint, Limit
+from quotewell.errors import SymbolError
 from quotewell.outcomes import Outcome, PrefetchReport, outcome_of
-from quotewell.prefetch import plan, requests_of
+from quotewell.prefetch import (
+    PlannedRequests,
+    busy_seconds,
+    least_seconds,
+    needs_of,
+    plan,
+    requests_of,
+    summed,
+)
 from quotewell.records import FACETS, Facet, Failure, FailureKind, Freshness, Need, Quote, Reading, Record
 
 
@@ -168,6 +177,52 @@ def test_a_cheaper_endpoint_is_taken_although_listed_later() -> None:
 )
 def test_nothing_to_plan_is_no_call(needs: list[Need], endpoints: list[Endpoint]) -> None:
     assert plan(needs, endpoints) == []
+
+
+def test_a_plan_is_told_by_endpoint_with_symbols_counted_once_and_costs_added() -> None:
+    dear = endpoint("history", "history", at_once=2, cost=1.5)
+    needs: list[Need] = [("A", "quote"), ("A", "dividend"), ("B", "profile")]
+    calls = plan([*needs, *((symbol, "history") for symbol in "ABC")], [QUOTE, dear])
+    assert summed(reversed(calls)) == [
+        PlannedRequests(provider="fake", endpoint="history", facets=("history",), symbols=3, requests=3.0),
+        PlannedRequests(
+            provider="fake",
+            endpoint="quote",
+            facets=("dividend", "profile", "quote"),
+            symbols=2,
+            requests=1.0,
+        ),
+    ]
+    assert summed([]) == []
+
+
+@pytest.mark.parametrize(
+    ("requests", "limit", "least", "busy"),
+    [
+        pytest.param(25.0, Limit(rate=2.0, burst=5), 10.0, 12.5, id="a burst of 5, the rest 2 a second"),
+        pytest.param(5.0, Limit(rate=2.0, burst=5), 0.0, 2.5, id="the burst alone"),
+        pytest.param(1.0, Limit(rate=0.5, burst=5), 0.0, 2.0, id="less than the burst"),
+        pytest.param(25.0, None, 0.0, 0.0, id="no limit"),
+    ],
+)
+def test_the_seconds_that_a_limit_makes_of_requests(
+    requests: float, limit: Limit | None, least: float, busy: float
+) -> None:
+    assert (least_seconds(requests, limit), busy_seconds(requests, limit)) == (least, busy)
+
+
+def test_a_symbol_alone_stands_for_its_ticker_facets_each_needed_once_in_order() -> None:
+    needs = needs_of([("brk.b", "history"), "BRK B", ("BRK-B", "quote"), "aapl"])
+    assert list(needs) == [
+        ("BRK-B", "history"),
+        *(
+            (symbol, facet)
+            for symbol in ("BRK-B", "AAPL")
+            for facet in ("quote", "profile", "risk", "dividend")
+        ),
+    ]
+    with pytest.raises(SymbolError, match=r"TEST\$"):
+        needs_of(["AAPL", "TEST$"])
 
 
 # --------------------------------------------------------------------------------------------------- report

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quotewell.errors import QuotewellError, SymbolError
+from quotewell.option_symbols import BLANKS
 from quotewell.symbols import (
     SymbolKind,
     currency_pair,
@@ -70,6 +71,7 @@ from quotewell.symbols import (
         ("USD=X", "USD=X"),
         ("BTC-USD", "BTC-USD"),
         ("BTC/USD", "BTC-USD"),
+        ("ABC.USD", "ABC.USD"),
         ("ES=F", "ES=F"),
         ("DX-Y.NYB", "DX-Y.NYB"),
         ("SPAXX**", "SPAXX"),
@@ -77,6 +79,7 @@ from quotewell.symbols import (
         ("021ESC017", "021ESC017"),
         ("ABC.XYZ", "ABC.XYZ"),
         ("A.B.C", "A.B.C"),
+        ("A" * 32, "A" * 32),
         ("AAPL250417C00220000", "AAPL250417C00220000"),
         ("-AAPL250417C220", "AAPL250417C00220000"),
         (" -SPY250620C580", "SPY250620C00580000"),
@@ -91,38 +94,46 @@ def test_spellings_of_brokers_and_people_become_yahoos(text: str, canonical: str
     assert normalise(canonical) == canonical
 
 
+NEITHER_CLASS_NOR_OPTION = "contains a space, but is neither a share class (BRK B) nor an option"
+NO_DATE_OR_STRIKE = "is written like an option, but its date does not exist or its strike is no option's"
+NO_FORM = "has not the form of any symbol"
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "reason"),
     [
-        ("", "symbol '': it is empty"),
-        (" \t ", "symbol '': it is empty"),
+        ("", "it is empty"),
+        (" \t ", "it is empty"),
         ("A" * 33, "has 33 characters, but no symbol has more than 32"),
-        ("AA\x07PL", r"symbol 'AA\x07PL': contains the control or unprintable character U+0007"),
-        ("AA\nPL", "U+000A"),
-        ("AA\u200bPL", "U+200B"),
-        ("\ud800", "U+D800"),
-        ("TEST$", "symbol 'TEST$': contains '$', which no symbol has"),
-        ("ÄPL", "contains 'Ä'"),
-        ("\u017fpy", "contains '\u017f'"),  # a long s, whose upper case is an ASCII S
-        ("Pending Activity", "contains a space"),
-        ("AAPL250431C00220000", "its date does not exist"),
-        ("-AAPL250230C220", "its date does not exist"),
-        ("--", "has not the form of any symbol"),
-        ("-AAPL", "has not the form of any symbol"),
-        ("BP.", "has not the form of any symbol"),
-        ("^", "has not the form of any symbol"),
-        ("=X", "has not the form of any symbol"),
-        ("EUR/EUR", "has not the form of any symbol"),
-        ("AB/CDE", "has not the form of any symbol"),
-        ("BRK/B.QQQ", "has not the form of any symbol"),
+        ("AA\x07PL", "contains the control or unprintable character U+0007"),
+        ("AA\nPL", "contains the control or unprintable character U+000A"),
+        ("AAPL\x1f", "contains the control or unprintable character U+001F"),
+        ("AA\u200bPL", "contains the control or unprintable character U+200B"),
+        ("\ud800", "contains the control or unprintable character U+D800"),
+        ("TEST$", "contains '$', which no symbol has"),
+        ("$" * 32, "contains '$', which no symbol has"),
+        ("ÄPL", "contains 'Ä', which no symbol has"),
+        ("\u017fpy", "contains '\u017f', which no symbol has"),  # a long s, whose upper case is an ASCII S
+        ("Pending Activity", NEITHER_CLASS_NOR_OPTION),
+        ("AAPL250431C00220000", NO_DATE_OR_STRIKE),
+        ("-AAPL250230C220", NO_DATE_OR_STRIKE),
+        ("X250431C00025000", NO_DATE_OR_STRIKE),
+        ("--", NO_FORM),
+        ("-AAPL", NO_FORM),
+        ("BP.", NO_FORM),
+        ("^", NO_FORM),
+        ("=X", NO_FORM),
+        ("EUR/EUR", NO_FORM),
+        ("AB/CDE", NO_FORM),
+        ("BRK/B.QQQ", NO_FORM),
     ],
 )
-def test_what_is_no_symbol_is_refused_with_its_reason(text: str, message: str) -> None:
+def test_what_is_no_symbol_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(SymbolError) as caught:
         normalise(text)
 
-    assert message in str(caught.value)
-    assert "BRK-B" in caught.value.hint
+    assert str(caught.value) == f"symbol {text.strip(BLANKS)!r}: {reason}"
+    assert caught.value.hint == "write it as Yahoo does: BRK-B, VOD.L, ^GSPC, EURUSD=X, AAPL250417C00220000"
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, QuotewellError)
 
@@ -132,6 +143,9 @@ def test_a_long_text_is_cut_to_forty_characters_in_the_message() -> None:
         normalise("x" * 6000)
 
     assert str(caught.value) == f"symbol '{'x' * 40}'…: has 6000 characters, but no symbol has more than 32"
+
+    with pytest.raises(SymbolError, match=f"symbol '{'x' * 40}': has 40 characters"):
+        normalise("x" * 40)
 
 
 SYMBOL_TEXT = st.one_of(
@@ -173,6 +187,8 @@ def test_a_plain_ticker_only_gains_capitals_unless_it_is_a_share_class(text: str
         ("VOD.L", "security"),
         ("BAC-PL", "security"),
         ("OXY-WT", "security"),
+        ("TDW-WTA", "security"),
+        ("3USD", "security"),
         ("021ESC017", "security"),
         ("SPAXX", "security"),
         ("^GSPC", "index"),
@@ -202,6 +218,7 @@ def test_the_form_of_a_symbol_tells_its_kind(symbol: str, expected: SymbolKind) 
         ("7203.T", "T"),
         ("BBD-B.TO", "TO"),
         ("6488.TWO", "TWO"),
+        ("AB.CD.L", "L"),
         ("AAPL", None),
         ("BRK-B", None),
         ("ABC.XYZ", None),
@@ -237,6 +254,7 @@ def test_cusips_cins_and_escrow_numbers_are_recognised(text: str) -> None:
         "03783310",
         "AAPL250417C00220000",
         "03783310A",
+        "037833100\x1f",
     ],
 )
 def test_tickers_and_options_are_not_taken_for_cusips(text: str) -> None:
@@ -248,7 +266,9 @@ def test_money_market_symbols_are_recognised(text: str) -> None:
     assert looks_like_money_market(text)
 
 
-@pytest.mark.parametrize("text", ["", "AAPL", "FFRHX", "TXXX", "ABCDXX", "12AXX", "CASH", "SPAXX*"])
+@pytest.mark.parametrize(
+    "text", ["", "AAPL", "FFRHX", "TXXX", "ABCDXX", "12AXX", "CASH", "SPAXX*", "SPAXX\x1f"]
+)
 def test_other_symbols_are_not_taken_for_money_market_funds(text: str) -> None:
     assert not looks_like_money_market(text)
 

@@ -97,7 +97,7 @@ def normalise(text: str) -> str:
     stripped = text.strip(BLANKS)
     symbol = stripped.upper() if stripped.isascii() else stripped
     canonical = None
-    if 0 < len(symbol) <= _MAX_SYMBOL:
+    if len(symbol) <= _MAX_SYMBOL:
         option = parse_option(symbol)
         canonical = option.symbol if option else _canonical(symbol)
     if canonical is None:
@@ -153,7 +153,7 @@ def _plain(symbol: str) -> str | None:
         return None
     if symbol.endswith("**") and re.fullmatch(_MONEY_MARKET_FUND, symbol[:-2]):
         return symbol[:-2]
-    return SHARE_CLASS_ROOTS.get(symbol, symbol)
+    return symbol
 
 
 def _is_broken_option(symbol: str) -> bool:

@@ -212,7 +212,7 @@ def coverage(
     has_price, has_delta, has_beta = (~np.isnan(np.asarray(one, float)) for one in (prices, deltas, betas))
 
     def share(weights: npt.ArrayLike, among: Bools, known: Bools) -> float | None:
-        weight = np.where(among, np.abs(np.nan_to_num(np.asarray(weights, float), nan=0.0)), 0.0)
+        weight = np.where(among, np.abs(np.nan_to_num(np.asarray(weights, float))), 0.0)
         whole = float(weight.sum())
         share = float(weight[known].sum()) / whole if whole > 0.0 else None
         # Summed in another order, a whole may exceed itself in the last digit.
