@@ -19,7 +19,7 @@ from quotewell.errors import CacheError
 from quotewell.records import RECORD_TYPES, Failure, Quote
 from quotewell.testing import ManualClock
 
-STEP_2 = (
+NEXT_STEP = (
     "alter table {schema}.quote add column volume float8",
     "create table {schema}.later (a integer primary key)",
 )
@@ -42,7 +42,7 @@ def open_level(schema: str) -> PostgresLevel:
 
 @contextmanager
 def next_version(
-    *, added: Mapping[tuple[str, str], int] | None = None, steps: tuple[str, ...] = STEP_2
+    *, added: Mapping[tuple[str, str], int] | None = None, steps: tuple[str, ...] = NEXT_STEP
 ) -> Iterator[None]:
     """This program as it will be, with a column more."""
     later = (*postgres_schema.STEPS, steps)
@@ -50,7 +50,7 @@ def next_version(
         patch.setitem(RECORD_TYPES, "quote", LaterQuote)
         patch.setattr(postgres_schema, "STEPS", later)
         patch.setattr(postgres_tables, "STEPS", later)
-        patch.setattr(postgres_tables, "ADDED", {("quote", "volume"): 2} if added is None else added)
+        patch.setattr(postgres_tables, "ADDED", {("quote", "volume"): len(later)} if added is None else added)
         yield
 
 

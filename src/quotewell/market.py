@@ -179,6 +179,9 @@ class MarketLoader:
         for symbol, new in list(checked.closes.items()):
             before = stored.get(symbol)
             series = appended(before, new) if before is not None else None
+            if series is None and before is not None and (symbol, "payouts") not in checked.found:
+                # After a split, known dividends are of other shares: no value at all, and not one for errors.
+                self._store.invalidate("payouts", [symbol], hard=True)
             if series is None and call.since is not None:
                 del checked.closes[symbol], checked.found[symbol, "history"]
                 checked.failed[symbol, "history"] = AnotherVintageError(call.endpoint.provider, symbol)
@@ -234,8 +237,9 @@ def _since(record: Record | None, provider: str) -> int | None:
 
 
 def _reaching(call: Call, since: Mapping[str, int | None]) -> Call:
-    """The call with the first day that one of its symbols needs."""
-    if "history" not in {facet for _, facet in call.needs}:
+    """The call with the first day that one of its symbols needs; for dividends, all of the series."""
+    facets = {facet for _, facet in call.needs}
+    if "history" not in facets or "payouts" in facets:
         return call
     days = [since[symbol] for symbol in call.symbols]
     known = [day for day in days if day is not None]

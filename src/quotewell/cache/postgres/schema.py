@@ -58,7 +58,7 @@ _FACETS = {
         beta float8, method text, benchmark text, window_start float8, window_end float8, n bigint,
         standard_error float8, r_squared float8
     """,
-    "dividend": "dividend_yield float8, events text",
+    "dividend": "dividend_yield float8, events text",  # no program of version 2 reads or writes the events
     "history": "first_date bigint, last_date bigint, bars bigint, currency text",
     "fx": "rate float8",
     "rate": "years float8, rate float8",
@@ -128,7 +128,14 @@ def _version_1() -> list[str]:
 
 _KEY_COLUMN = f"symbol {_KEY} primary key"
 
-STEPS: Sequence[Sequence[str]] = (_version_1(),)
+
+def _version_2() -> list[str]:
+    return [
+        f"create table {{schema}}.payouts ({_KEY_COLUMN}, {_PROVENANCE}, events text, {_STATE}) {_ROOM}",
+    ]
+
+
+STEPS: Sequence[Sequence[str]] = (_version_1(), _version_2())
 """SQL statements by schema version: step 0 makes version 1 of nothing, step 1 makes version 2 …"""
 
 ADDED: Mapping[tuple[str, str], int] = {}

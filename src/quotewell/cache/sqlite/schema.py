@@ -90,4 +90,13 @@ def _version_1() -> list[str]:
     ]
 
 
-CACHE_SCHEMA = Schema(application_id=0x51574331, steps=(_version_1(),))
+def _version_2() -> list[str]:
+    columns = f"symbol text primary key not null, {_PROVENANCE}, events text, {_STATE}"
+    return [
+        f"create table payouts ({columns}) strict",
+        _index("payouts"),
+        "alter table dividend drop column events",  # nobody ever wrote any
+    ]
+
+
+CACHE_SCHEMA = Schema(application_id=0x51574331, steps=(_version_1(), _version_2()))
