@@ -128,6 +128,6 @@ def test_what_an_older_program_did_not_write_is_no_part_of_its_value(schema: str
 def test_a_schema_that_is_not_for_this_program_is_left_alone(schema: str) -> None:
     open_level(schema).close()
     shared_server().execute(f"update {schema}.counter set version = 9, oldest = 9")
-    with pytest.raises(CacheError, match=r"version 9 .* is newer than this program's \(1\)") as caught:
+    with pytest.raises(CacheError, match=r"version 9 .* is newer than this program's \(2\)") as caught:
         open_level(schema)
     assert "update quotewell" in caught.value.hint

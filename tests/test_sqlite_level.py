@@ -145,7 +145,7 @@ def test_a_person_can_query_values_and_failures(path: Path, level: SqliteLevel) 
         ("1970-01-01 00:01:40",)
     ]
     assert rows(path, "select namespace, key, blob from result") == [("mine", "k", b"\x01")]
-    assert rows(path, "select events ->> '$[0].amount' from dividend") == [(0.25,)]
+    assert rows(path, "select events ->> '$[0].amount' from payouts") == [(0.25,)]
     assert rows(path, "select date(date + 1721424.5), close, source from bar") == [("2021-07-29", 9.5, "x")]
     assert rows(path, "select kind, date, value, currency, declared from event order by kind") == [
         ("dividend", 738_000, 0.25, "USD", 1),

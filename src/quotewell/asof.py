@@ -136,13 +136,14 @@ class AsOfSource:
         readings: dict[str, Reading[Payouts]] = {}
         for name in names:
             record = found.get(name)
-            if not isinstance(record, Payouts) or record.fetched_at is None or record.invalidated:
-                reason = "no dividends are cached"
-                readings[name] = _absent(name, reason, self._instant)
+            if not isinstance(record, Payouts) or record.fetched_at is None:
+                readings[name] = _absent(name, "no dividends are cached", self._instant)
                 continue
-            then = _payouts_at(record, closes.get(name), self._instant)
+            then = _payouts_at(
+                _seen_at(record, self._instant), record.fetched_at, closes.get(name), self._instant
+            )
             freshness = self._tickers.freshness_at("payouts", then, self._instant)
-            readings[name] = Reading(name, then, max(freshness, Freshness.STALE), store.level_name)
+            readings[name] = Reading(name, then, freshness, store.level_name)
         return readings
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
@@ -224,12 +225,12 @@ def _close_at(series: Closes, history: History | None, instant: float) -> Quote 
     )
 
 
-def _payouts_at(record: Payouts, series: Closes | None, instant: float) -> Payouts:
+def _payouts_at(record: Payouts, fetched_at: float, series: Closes | None, instant: float) -> Payouts:
     """What was known of dividends at `instant`: those gone ex by then, in the shares of that day.
 
-    A record of before knows the declared ones, too. What it does not know of later ones is projected.
+    A record of before may know of declared ones, too. What is not known of later ones is projected.
     """
-    if record.fetched_at is None or record.fetched_at <= instant:
+    if fetched_at <= instant:
         return record
     today = day_of(instant)
     splits = () if series is None else series.splits
@@ -240,7 +241,7 @@ def _payouts_at(record: Payouts, series: Closes | None, instant: float) -> Payou
         if event.ex_date <= today
     )
     as_of = instant if record.as_of is None else min(record.as_of, instant)
-    return msgspec.structs.replace(record, events=events, as_of=as_of, fetched_at=instant)
+    return msgspec.structs.replace(record, events=events, as_of=as_of)
 
 
 def _absent(symbol: str, reason: str, instant: float) -> Reading[RecordT]:

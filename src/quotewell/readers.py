@@ -325,9 +325,9 @@ def _yield_of(reading: Reading[Record]) -> float | None:
 
 
 def _unpaid(reading: Reading[Record]) -> Reading[Record]:
-    """The dividends of who was not asked for any: none, where the yield is 0."""
+    """The dividends that are known of a symbol that nobody was asked for any of: none."""
     known = reading.record
-    if known is None or _yield_of(reading) != 0.0:
+    if known is None or not reading.usable:
         return Reading(reading.symbol, None, Freshness.NONE, "", reading.failure)
     none_paid = Payouts(
         symbol=known.symbol, source=known.source, as_of=known.as_of, fetched_at=known.fetched_at

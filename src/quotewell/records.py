@@ -199,7 +199,7 @@ class Dividend(Record, gc=False):
 
 
 class Payouts(Record, gc=False):
-    """The dividends that a share has paid or declared, by date, each in the shares of `fetched_at`."""
+    """The dividends that a share is known to pay or have paid, by date, in the shares of `fetched_at`."""
 
     events: tuple[DividendEvent, ...] = ()
 
