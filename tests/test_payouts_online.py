@@ -17,9 +17,11 @@ import pytest
 from engine_parts import fetches_ended
 from quotewell import Portfolio, TickerService
 from quotewell.asof import AsOfSource
+from quotewell.cache.store import Store
 from quotewell.calendars import close_of
 from quotewell.clock import ShiftedClock
 from quotewell.demo import demo_now
+from quotewell.errors import CacheError
 from quotewell.portfolio.row import ValuedRow, row_of
 from quotewell.readers import Readers
 from quotewell.records import Freshness, Need, Payouts
@@ -247,6 +249,38 @@ def test_after_a_split_dividends_are_those_of_the_new_shares(town: Town) -> None
         assert [event.amount for event in then.events] == pytest.approx(
             [event.amount for event in before], abs=1e-3
         )
+
+
+def closes_of_another_vintage(town: Town, tickers: TickerService) -> Freshness:
+    """Ask for closes after a split while no chart is to be had; how usable the known dividends are then."""
+    tickers.prefetch([("KO", "history"), ("KO", "dividend"), ("KO", "payouts")])
+    assert stored(tickers).events
+    town.days_go_by(1.0)
+    town.simulator.market.split("KO", 4.0)
+    town.simulator.fault("500", endpoint="chart")
+    tickers.prefetch([("KO", "history")])
+    return tickers.peek([("KO", "payouts")])["KO", "payouts"].freshness
+
+
+def test_dividends_of_old_shares_are_no_value_even_while_there_are_none_of_new_ones(town: Town) -> None:
+    with town.open() as tickers:
+        assert closes_of_another_vintage(town, tickers) == Freshness.NONE
+
+
+def test_where_the_cache_cannot_forget_them_the_closes_stay_as_they_are_too(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(*_: object, **__: object) -> int:
+        raise CacheError("the cache is read-only")
+
+    monkeypatch.setattr(Store, "invalidate", out_of_reach)
+    with town.open() as tickers:
+        assert closes_of_another_vintage(town, tickers) == Freshness.FRESH
+        reading = tickers.peek([("KO", "history")])["KO", "history"]
+        assert reading.failure is not None
+        assert "the cache is read-only" in reading.failure.reason
+        [event] = stored(tickers).events[-1:]
+        assert event.amount == pytest.approx(tickers.stored_closes(["KO"])["KO"].dividends[-1].amount)
 
 
 def test_a_plan_says_how_many_may_come_on_top(town: Town) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from child_process import in_child
 from postgres_server import PostgresServer, fresh_schema, shared_server
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
+from quotewell.cache.columns import UNUSED
 from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.cache.postgres.text import escaped, unescaped
 from quotewell.coordination.postgres import PostgresCoordinator
@@ -189,8 +190,7 @@ def test_the_columns_are_the_stored_fields(
     expected = {*value_columns(kind), "rev", "format", "failure_rev", *STATE_COLUMNS}
     if table == "result":
         expected = expected - {"symbol"} | {"namespace", "key"}
-    if table == "dividend":
-        expected |= {"events"}  # of version 1, whose programs name it
+    expected |= {name for facet, names in UNUSED.items() if facet == table for name in names}
     query = f"""
         select column_name from information_schema.columns
         where table_schema = '{schema}' and table_name = '{table}'
@@ -265,44 +265,7 @@ def test_what_a_server_is_set_to_changes_no_value(server: PostgresServer, schema
     coordinator.close()
 
 
-# -------------------------------------------------------------------------------------- all or nothing
-
-
-@pytest.mark.parametrize("bad", ["\ud800", "a\udfffb"])
-def test_a_batch_with_a_value_that_cannot_be_stored_changes_nothing(level: PostgresLevel, bad: str) -> None:
-    put(level, quote("A", 100.0))
-    rev = level.rev()
-    broken = quote("B", 200.0)
-    broken.exchange = bad
-    with pytest.raises(CacheError, match="cannot be stored"):
-        level.put_many("quote", [quote("A", 200.0), broken, quote("C", 200.0)], begun=rev)
-    assert level.rev() == rev
-    assert level.get_many("quote", ["A", "B", "C"]) == {"A": quote("A", 100.0)}
-    put(level, quote("C", 200.0))
-    assert level.rev() == rev + 1, "the failed write is over and done with"
-
-
-def test_a_number_too_large_for_the_database_is_a_cache_error(level: PostgresLevel) -> None:
-    bad = Failure("timeout", "", "", 2**63, 0.0, 0.0, 0.0)
-    with pytest.raises(CacheError, match="cannot be stored"):
-        level.fail_many("quote", {"A": bad}, begun=level.rev())
-    assert level.keys("quote") == []
-
-
-def test_nan_is_no_close(level: PostgresLevel) -> None:
-    good = Closes(symbol="A", source="x", dates=[1], closes=[1.0])
-    records = [History(symbol=symbol, fetched_at=1.0) for symbol in "AB"]
-    level.put_many("history", records[:1], begun=level.rev(), closes=[good])
-    bad = Closes(symbol="B", source="x", dates=[1, 2], closes=[1.0, float("nan")])
-    with pytest.raises(CacheError, match="cannot be stored"):
-        level.put_many(
-            "history",
-            records,
-            begun=level.rev(),
-            closes=[Closes(symbol="A", source="x", dates=[5], closes=[5.0]), bad],
-        )
-    assert level.get_closes(["A", "B"]) == {"A": good}
-    assert level.keys("history") == ["A"]
+# ---------------------------------------------------------------------------------------- odd contents
 
 
 def test_closes_may_be_whole_numbers(level: PostgresLevel) -> None:

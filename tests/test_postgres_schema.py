@@ -19,7 +19,7 @@ from quotewell.errors import CacheError
 from quotewell.records import RECORD_TYPES, Failure, Quote
 from quotewell.testing import ManualClock
 
-NEXT_STEP = (
+STEP = (
     "alter table {schema}.quote add column volume float8",
     "create table {schema}.later (a integer primary key)",
 )
@@ -42,7 +42,7 @@ def open_level(schema: str) -> PostgresLevel:
 
 @contextmanager
 def next_version(
-    *, added: Mapping[tuple[str, str], int] | None = None, steps: tuple[str, ...] = NEXT_STEP
+    *, added: Mapping[tuple[str, str], int] | None = None, steps: tuple[str, ...] = STEP
 ) -> Iterator[None]:
     """This program as it will be, with a column more."""
     later = (*postgres_schema.STEPS, steps)
@@ -128,6 +128,8 @@ def test_what_an_older_program_did_not_write_is_no_part_of_its_value(schema: str
 def test_a_schema_that_is_not_for_this_program_is_left_alone(schema: str) -> None:
     open_level(schema).close()
     shared_server().execute(f"update {schema}.counter set version = 9, oldest = 9")
-    with pytest.raises(CacheError, match=r"version 9 .* is newer than this program's \(2\)") as caught:
+    with pytest.raises(
+        CacheError, match=rf"version 9 .* is newer than this program's \({len(postgres_schema.STEPS)}\)"
+    ) as caught:
         open_level(schema)
     assert "update quotewell" in caught.value.hint

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
+from quotewell.cache.columns import UNUSED
 from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.cache.sqlite.tables import in_chunks
 from quotewell.errors import CacheDegradedWarning, CacheError
@@ -159,6 +160,7 @@ def test_the_columns_are_the_stored_fields(path: Path, level: SqliteLevel, table
     expected = {*value_columns(kind), "rev", "failure_rev", *STATE_COLUMNS}
     if table == "result":
         expected = expected - {"symbol"} | {"namespace", "key"}
+    expected |= {name for facet, names in UNUSED.items() if facet == table for name in names}
     del level
     assert {name for _, name, *_ in rows(path, f"pragma table_info({table})")} == expected
 
@@ -189,44 +191,7 @@ def test_changes_are_told_of_one_moment(level: SqliteLevel) -> None:
     assert (seen[1], seen[-1]) == ("begin", "commit")
 
 
-# -------------------------------------------------------------------------------------- all or nothing
-
-
-@pytest.mark.parametrize("bad", ["\ud800", "a\udfffb"])
-def test_a_batch_with_a_value_that_cannot_be_stored_changes_nothing(level: SqliteLevel, bad: str) -> None:
-    put(level, quote("A", 100.0))
-    rev = level.rev()
-    broken = quote("B", 200.0)
-    broken.exchange = bad
-    with pytest.raises(CacheError, match="cannot be stored"):
-        level.put_many("quote", [quote("A", 200.0), broken, quote("C", 200.0)], begun=rev)
-    assert level.rev() == rev
-    assert level.get_many("quote", ["A", "B", "C"]) == {"A": quote("A", 100.0)}
-    put(level, quote("C", 200.0))
-    assert level.rev() == rev + 1, "the failed write is over and done with"
-
-
-def test_a_number_too_large_for_the_database_is_a_cache_error(level: SqliteLevel) -> None:
-    bad = Failure("timeout", "", "", 2**63, 0.0, 0.0, 0.0)
-    with pytest.raises(CacheError, match="cannot be stored"):
-        level.fail_many("quote", {"A": bad}, begun=level.rev())
-    assert level.keys("quote") == []
-
-
-def test_nan_is_no_close(level: SqliteLevel) -> None:
-    good = Closes(symbol="A", source="x", dates=[1], closes=[1.0])
-    records = [History(symbol=symbol, fetched_at=1.0) for symbol in "AB"]
-    level.put_many("history", records[:1], begun=level.rev(), closes=[good])
-    bad = Closes(symbol="B", source="x", dates=[1, 2], closes=[1.0, float("nan")])
-    with pytest.raises(CacheError, match="NOT NULL"):
-        level.put_many(
-            "history",
-            records,
-            begun=level.rev(),
-            closes=[Closes(symbol="A", source="x", dates=[5], closes=[5.0]), bad],
-        )
-    assert level.get_closes(["A", "B"]) == {"A": good}
-    assert level.keys("history") == ["A"]
+# ---------------------------------------------------------------------------------------- odd contents
 
 
 def test_events_that_are_no_json_are_damage(path: Path, level: SqliteLevel) -> None:

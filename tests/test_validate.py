@@ -225,6 +225,19 @@ def test_events_that_may_be_in_hundredths_of_an_unknown_currency_are_invalid() -
     assert (good.amount, good.currency) == (0.0011, "GBP")
 
 
+def test_dividends_are_as_doubtful_as_the_closes_that_they_came_with() -> None:
+    event = DividendEvent(TODAY, 0.26, "USD", declared=True)
+    payouts = Payouts(symbol="AAPL", source="yahoo", events=(event,))
+    history = History(symbol="AAPL", source="yahoo", currency="USD")
+    closes = Closes(symbol="AAPL", source="yahoo", dates=[TODAY - 1], closes=[1e4])
+    stored: dict[Need, Record] = {("AAPL", "quote"): quote(symbol="AAPL", last=100.0, fetched_at=NOW)}
+    found = check(answer(history, payouts, closes=closes), stored, NOW)
+    assert not found.found
+    assert {error.failure for error in found.failed.values()} == {"suspect"}
+    alone = check(answer(payouts), stored, NOW)
+    assert alone.found == {("AAPL", "payouts"): payouts}
+
+
 @pytest.mark.parametrize("rate", [*BAD_NUMBERS, 0.0, -1.1])
 def test_an_exchange_rate_is_a_positive_number(rate: Any) -> None:
     record = Fx(symbol="EURUSD=X", source="yahoo", rate=rate)

@@ -57,7 +57,6 @@ _EVENTS = "events"
 _ARGUMENTS = {
     "symbol": "key",
     "fetched_at": "same",
-    "unverified": "unverified == 1",
     _EVENTS: f"events_of({_EVENTS}) if {_EVENTS} else ()",
 }
 """What a record is made with, where that is not just what is in the column."""
@@ -167,12 +166,15 @@ def row_reader(
     """
     columns = value_columns(kind)
     texts = _text_fields(kind) if text is not None else frozenset()
+    flags = {field for field, hint in typing.get_type_hints(kind).items() if hint is bool}
     shared = [column for column in columns if column in _FEW_VALUES]
     arguments = ", ".join(
         f"known[{column}]"
         if column in shared
         else f"text({column})"
         if column in texts - _ARGUMENTS.keys()
+        else f"{column} == 1"  # SQLite has whole numbers for them; null where its column came later
+        if column in flags
         else _ARGUMENTS.get(column, column)
         for column in columns
     )

@@ -28,12 +28,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions, since, steps_of
 from quotewell.errors import CacheError, UsageError
 
 if TYPE_CHECKING:
     from quotewell.cache.postgres.connection import PostgresConnection
 
-__all__ = ["ADDED", "STEPS", "checked_name", "prepare"]
+__all__ = ["ADDED", "STEPS", "checked_name", "prepare", "steps"]
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _LOCK = 0x51574331
@@ -46,25 +47,22 @@ _STATE = """
     failure_count bigint, failure_first_at float8, failure_last_at float8, failure_retry_at float8,
     failure_rev bigint
 """
-_FACETS = {
-    "quote": """
-        last float8, bid float8, ask float8, previous_close float8, currency text, exchange text, type text,
-        delay float8, market_state text, unverified boolean not null default false, suspect float8
-    """,
-    "profile": """
-        name text, type text, exchange text, time_zone text, sector text, currency text, stated_beta float8
-    """,
-    "risk": """
-        beta float8, method text, benchmark text, window_start float8, window_end float8, n bigint,
-        standard_error float8, r_squared float8
-    """,
-    "dividend": "dividend_yield float8, events text",  # no program of version 2 reads or writes the events
-    "history": "first_date bigint, last_date bigint, bars bigint, currency text",
-    "fx": "rate float8",
-    "rate": "years float8, rate float8",
+_TYPES: Mapping[Kind, str] = {
+    "text": "text",
+    "real": "float8",
+    "whole": "bigint",
+    "flag": "boolean not null default false",
 }
 # A row that is written over and over leaves room for its next version on its page.
 _ROOM = "with (fillfactor = 70)"
+
+
+def _tables(facets: Columns) -> list[str]:
+    return [
+        f"create table {{schema}}.{facet} "
+        f"({_KEY_COLUMN}, {_PROVENANCE}, {definitions(columns, _TYPES)}, {_STATE}) {_ROOM}"
+        for facet, columns in facets.items()
+    ]
 
 
 def _version_1() -> list[str]:
@@ -83,10 +81,7 @@ def _version_1() -> list[str]:
         )""",
         "create index change_rev on {schema}.change (rev)",
         "create index change_at on {schema}.change (at) where withdrawal",
-        *(
-            f"create table {{schema}}.{facet} ({_KEY_COLUMN}, {_PROVENANCE}, {columns}, {_STATE}) {_ROOM}"
-            for facet, columns in _FACETS.items()
-        ),
+        *_tables(FIRST),
         f"""create table {{schema}}.result (
             namespace {_KEY} not null, key {_KEY} not null, {_PROVENANCE}, blob bytea, {_STATE},
             primary key (namespace, key)
@@ -129,17 +124,17 @@ def _version_1() -> list[str]:
 _KEY_COLUMN = f"symbol {_KEY} primary key"
 
 
-def _version_2() -> list[str]:
-    return [
-        f"create table {{schema}}.payouts ({_KEY_COLUMN}, {_PROVENANCE}, events text, {_STATE}) {_ROOM}",
-    ]
+def steps(later: Sequence[Columns] = LATER) -> list[list[str]]:
+    """SQL statements by schema version: step 0 makes version 1 of nothing, step 1 version 2 of it."""
+    changes = (
+        [*_tables(step.tables), *additions(step.columns, _TYPES, "{schema}.")] for step in steps_of(later)
+    )
+    return [_version_1(), *changes]
 
 
-STEPS: Sequence[Sequence[str]] = (_version_1(), _version_2())
-"""SQL statements by schema version: step 0 makes version 1 of nothing, step 1 makes version 2 …"""
-
-ADDED: Mapping[tuple[str, str], int] = {}
-"""Columns of values, by table and name, that came after version 1: the version that added them."""
+STEPS: Sequence[Sequence[str]] = steps()
+ADDED: Mapping[tuple[str, str], int] = since(LATER)
+"""Columns that came into a table after it was made, by table and name: the version that added them."""
 
 
 def checked_name(schema: str) -> str:

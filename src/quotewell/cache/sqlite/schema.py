@@ -17,9 +17,12 @@ entries of the log up to revision `forgotten` are gone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from quotewell.cache.columns import FIRST, LATER, Columns, Kind, additions, definitions, steps_of
 from quotewell.cache.sqlite.file import Schema
 
-__all__ = ["CACHE_SCHEMA"]
+__all__ = ["CACHE_SCHEMA", "cache_schema"]
 
 _PROVENANCE = "rev integer not null, source text, as_of real, fetched_at real"
 _STATE = """
@@ -28,22 +31,11 @@ _STATE = """
     failure_retry_at real, failure_rev integer
 """
 
-_FACETS = {
-    "quote": """
-        last real, bid real, ask real, previous_close real, currency text, exchange text, type text,
-        delay real, market_state text, unverified integer not null default 0, suspect real
-    """,
-    "profile": """
-        name text, type text, exchange text, time_zone text, sector text, currency text, stated_beta real
-    """,
-    "risk": """
-        beta real, method text, benchmark text, window_start real, window_end real, n integer,
-        standard_error real, r_squared real
-    """,
-    "dividend": "dividend_yield real, events text",
-    "history": "first_date integer, last_date integer, bars integer, currency text",
-    "fx": "rate real",
-    "rate": "years real, rate real",
+_TYPES: Mapping[Kind, str] = {
+    "text": "text",
+    "real": "real",
+    "whole": "integer",
+    "flag": "integer not null default 0",
 }
 
 
@@ -52,8 +44,17 @@ def _index(table: str) -> str:
     return f"create index {table}_noted on {table} (failure_rev) where failure_rev is not null or invalidated"
 
 
+def _tables(facets: Columns) -> list[str]:
+    statements = []
+    for facet, columns in facets.items():
+        values = definitions(columns, _TYPES)
+        columns_sql = f"symbol text primary key not null, {_PROVENANCE}, {values}, {_STATE}"
+        statements += [f"create table {facet} ({columns_sql}) strict", _index(facet)]
+    return statements
+
+
 def _version_1() -> list[str]:
-    statements = [
+    counting = [
         """create table counter (
             id integer primary key check (id = 1), rev integer not null, born integer not null,
             forgotten integer not null
@@ -67,12 +68,9 @@ def _version_1() -> list[str]:
         "create index change_rev on change (rev)",
         "create index change_at on change (at)",
     ]
-    for facet, columns in _FACETS.items():
-        columns_sql = f"symbol text primary key not null, {_PROVENANCE}, {columns}, {_STATE}"
-        statements.append(f"create table {facet} ({columns_sql}) strict")
-        statements.append(_index(facet))
     return [
-        *statements,
+        *counting,
+        *_tables(FIRST),
         f"""create table result (
             namespace text not null, key text not null, {_PROVENANCE}, blob blob, {_STATE},
             primary key (namespace, key)
@@ -90,13 +88,10 @@ def _version_1() -> list[str]:
     ]
 
 
-def _version_2() -> list[str]:
-    columns = f"symbol text primary key not null, {_PROVENANCE}, events text, {_STATE}"
-    return [
-        f"create table payouts ({columns}) strict",
-        _index("payouts"),
-        "alter table dividend drop column events",  # nobody ever wrote any
-    ]
+def cache_schema(later: Sequence[Columns] = LATER) -> Schema:
+    """What is in `cache.db` when its columns are those of `FIRST` and `later`."""
+    changes = ([*_tables(step.tables), *additions(step.columns, _TYPES)] for step in steps_of(later))
+    return Schema(application_id=0x51574331, steps=(_version_1(), *changes))
 
 
-CACHE_SCHEMA = Schema(application_id=0x51574331, steps=(_version_1(), _version_2()))
+CACHE_SCHEMA = cache_schema()
