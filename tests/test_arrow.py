@@ -31,7 +31,7 @@ from quotewell.portfolio.needs import Entry, needs_of
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import CashPosition, PendingActivity, Position, UnknownPosition
 from quotewell.portfolio.snapshot import Snapshot, take
-from quotewell.records import Dividend, DividendEvent, Freshness, InstrumentType, Reading
+from quotewell.records import Dividend, DividendEvent, Freshness, InstrumentType, Payouts, Reading
 from quotewell.testing.source import FakeSource
 from valued_books import AT, DAY, HOUR, option, quote, stock
 
@@ -303,7 +303,8 @@ def test_an_instant_comes_back_as_it_was(instant: float) -> None:
 def test_every_reading_comes_back_with_what_a_valuation_reads() -> None:
     event = DividendEvent(dt.date(2025, 6, 2).toordinal(), 0.25, "USD", declared=True)
     told = source(freshness=Freshness.STALE)
-    told._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.004, events=(event,)))
+    told._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.004))
+    told._keep("payouts", Payouts(symbol="AMZN", events=(event,)))
     book: list[Entry] = [
         stock(price=190.0, as_of=AT - DAY),
         option(),
@@ -314,14 +315,14 @@ def test_every_reading_comes_back_with_what_a_valuation_reads() -> None:
     snapshot = take(told, needs, "USD")
     again = snapshot_from_arrow(market_to_arrow(snapshot, BASIS), AT)
     assert _read(again) == _read(snapshot)
-    assert again.dividends["AMZN"].record is not None
-    assert again.dividends["AMZN"].record.events == (event,)
+    assert again.payouts["AMZN"].record is not None
+    assert again.payouts["AMZN"].record.events == (event,)
 
 
 def _read(snapshot: Snapshot) -> dict[tuple[str, str], tuple[Any, ...]]:
     """Of every reading the value, how fresh it is, and where it is from."""
     readings: dict[tuple[str, str], Reading[Any]] = {}
-    for facet in ("profiles", "risks", "dividends", "rates", "fx"):
+    for facet in ("profiles", "risks", "dividends", "payouts", "rates", "fx"):
         readings |= {(facet, symbol): one for symbol, one in getattr(snapshot, facet).items()}
     readings |= {("quotes", symbol): found.best for symbol, found in snapshot.quotes.items()}
     told = {key: (one.record, one.freshness, one.level) for key, one in readings.items()}
@@ -336,7 +337,8 @@ def test_dividends_by_their_dates_travel_along(own: bool) -> None:
     tickers = source()
     basis = BASIS if not own else Basis(dividends={"AMZN": (event,)})
     if not own:
-        tickers._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.004, events=(event,)))
+        tickers._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.004))
+        tickers._keep("payouts", Payouts(symbol="AMZN", events=(event,)))
     file = ImportedFile(broker="plain", path="b", as_of=AT, positions=[option(), stock()])
     book = Portfolio(file, tickers, basis=basis, at=AT)
     table = exposures(book.to_arrow(), book.market_to_arrow())

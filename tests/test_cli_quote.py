@@ -9,7 +9,7 @@ import pytest
 
 from command_line import CommandLine
 from quotewell.calendars import close_of
-from quotewell.records import Dividend, DividendEvent, Freshness, Need, Reading, Record
+from quotewell.records import DividendEvent, Freshness, Need, Payouts, Reading, Record
 from quotewell.testing import FakeProvider, ManualClock
 from quotewell.views.cli import explain
 from quotewell.views.explanation import payouts_of, values_of
@@ -184,11 +184,11 @@ def test_what_is_no_symbol_is_one_line(cli: CommandLine) -> None:
 
 def test_days_inside_a_record_are_dates() -> None:
     events = (DividendEvent(dt.date(2025, 5, 9).toordinal(), 0.26, "USD", declared=True),)
-    dividend = Dividend(symbol="AAPL", events=events)
-    reading: Reading[Record] = Reading("AAPL", dividend, Freshness.FRESH, "memory")
-    text = explain._text("AAPL", {"dividend": reading}, AT)
+    payouts = Payouts(symbol="AAPL", events=events)
+    reading: Reading[Record] = Reading("AAPL", payouts, Freshness.FRESH, "memory")
+    text = explain._text("AAPL", {"payouts": reading}, AT)
     assert "  events  1 entry, --json shows them" in text.splitlines()
-    assert values_of(dividend)["events"] == [
+    assert values_of(payouts)["events"] == [
         {"ex_date": "2025-05-09", "amount": 0.26, "currency": "USD", "declared": True}
     ]
 
@@ -196,11 +196,9 @@ def test_days_inside_a_record_are_dates() -> None:
 def test_explain_shows_the_ex_dates_that_options_are_valued_with() -> None:
     days = (dt.date(2025, 2, 10), dt.date(2025, 5, 12))
     events = tuple(DividendEvent(day.toordinal(), 0.26, "USD", declared=True) for day in days)
-    dividend: Reading[Record] = Reading(
-        "AAPL", Dividend(symbol="AAPL", events=events), Freshness.FRESH, "memory"
-    )
+    known: Reading[Record] = Reading("AAPL", Payouts(symbol="AAPL", events=events), Freshness.FRESH, "memory")
     option = "AAPL250919C00200000"
-    readings: dict[Need, Reading[Record]] = {("AAPL", "dividend"): dividend}
+    readings: dict[Need, Reading[Record]] = {("AAPL", "payouts"): known}
     payouts = payouts_of(option, readings, AT)
     assert [(one.ex_date.isoformat(), one.projected) for one in payouts] == [
         ("2025-05-12", False),
@@ -211,6 +209,6 @@ def test_explain_shows_the_ex_dates_that_options_are_valued_with() -> None:
     assert "  2025-08-12  0.2600  projected" in text
     a_year = payouts_of("AAPL", readings, AT)
     assert [one.ex_date.isoformat() for one in a_year][-1] == "2026-02-12"
-    silent: Reading[Record] = Reading("AAPL", Dividend(symbol="AAPL"), Freshness.FRESH, "memory")
-    assert payouts_of(option, {("AAPL", "dividend"): silent}, AT) == []
+    silent: Reading[Record] = Reading("AAPL", Payouts(symbol="AAPL"), Freshness.FRESH, "memory")
+    assert payouts_of(option, {("AAPL", "payouts"): silent}, AT) == []
     assert explain._schedule(option, []) == ""

@@ -27,6 +27,7 @@ from quotewell.records import (
     Failure,
     Freshness,
     Fx,
+    Payouts,
     Provenance,
     Quote,
     Record,
@@ -40,7 +41,8 @@ RECORDS: list[tuple[str, Record]] = [
     ("quote", Quote(symbol="AAPL", fetched_at=1.5, last=0.1, currency="USD", unverified=True)),
     ("quote", Quote(symbol="")),
     ("risk", Risk(symbol="A", beta=-1.0, method="ols_daily", n=1250)),
-    ("dividend", Dividend(symbol="A", dividend_yield=0.004, events=(EVENT, EVENT))),
+    ("dividend", Dividend(symbol="A", dividend_yield=0.004)),
+    ("payouts", Payouts(symbol="A", events=(EVENT, EVENT))),
     ("fx", Fx(symbol="EURUSD=X", rate=float("inf"))),
     ("result:mine", Result(symbol='["k", 1]', blob=b"\x00\xff")),
 ]
@@ -109,7 +111,8 @@ def test_new_fields_come_last_for_stored_rows_have_no_names() -> None:
         "risk": (
             "beta", "method", "benchmark", "window_start", "window_end", "n", "standard_error", "r_squared",
         ),
-        "dividend": ("dividend_yield", "events"),
+        "dividend": ("dividend_yield",),  # a null came behind it once
+        "payouts": ("events",),
         "history": ("first_date", "last_date", "bars", "currency"),
         "fx": ("rate",),
         "rate": ("years", "rate"),

@@ -18,7 +18,16 @@ from quotewell.cache.sqlite import level as sqlite_level
 from quotewell.cache.sqlite import schema as sqlite_schema
 from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.protocols import Level
-from quotewell.records import FACETS, RECORD_TYPES, Facet, Quote, Record
+from quotewell.records import (
+    FACETS,
+    RECORD_TYPES,
+    Dividend,
+    DividendEvent,
+    Facet,
+    Payouts,
+    Quote,
+    Record,
+)
 from quotewell.testing import ManualClock
 
 NEW = cast("Facet", "standing")
@@ -41,7 +50,8 @@ class LaterQuote(Quote, gc=False):
 @pytest.mark.parametrize("facet", FACETS)
 def test_every_field_has_a_column(facet: Facet) -> None:
     names = {name for version in (columns.FIRST, *columns.LATER) for name in version.get(facet, ())}
-    assert names == set(value_columns(RECORD_TYPES[facet])) - set(value_columns(Record))
+    unused = set(columns.UNUSED.get(facet, ()))
+    assert names - unused == set(value_columns(RECORD_TYPES[facet])) - set(value_columns(Record))
 
 
 def in_file(folder: Path) -> Callable[[], Level]:
@@ -77,6 +87,30 @@ def test_a_column_more_is_one_line_for_all(
     assert new.get_many("quote", ["B"]) == {"B": put}
     new.put_many(NEW, [Standing(symbol="A", fetched_at=1.0, rank=3)], begun=new.rev())
     assert new.get_many(NEW, ["A"]) == {"A": Standing(symbol="A", fetched_at=1.0, rank=3)}
+    new.close()
+
+
+@pytest.mark.parametrize("engine", [in_file, in_postgres])
+def test_a_cache_of_the_first_version_gets_what_later_ones_have(
+    engine: Callable[[Path], Callable[[], Level]], tmp_path: Path
+) -> None:
+    open_level = engine(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_level, "CACHE_SCHEMA", sqlite_schema.cache_schema(()))
+        for module in (postgres_schema, postgres_tables):
+            patch.setattr(module, "STEPS", postgres_schema.steps(()))
+        patch.setattr(postgres_tables, "ADDED", columns.since(()))
+        old = open_level()
+        dividend = Dividend(symbol="A", fetched_at=1.0, dividend_yield=0.01)
+        old.put_many("dividend", [dividend], begun=old.rev())
+        old.close()
+    new = open_level()
+    assert new.get_many("dividend", ["A"]) == {"A": dividend}
+    event = DividendEvent(738_000, 0.25, "USD", declared=True)
+    payouts = Payouts(symbol="A", fetched_at=1.0, events=(event,))
+    new.put_many("payouts", [payouts], begun=new.rev())
+    assert new.get_many("payouts", ["A"]) == {"A": payouts}
+    assert (new.stats().records["dividend"], new.stats().records["payouts"]) == (1, 1)
     new.close()
 
 

@@ -21,7 +21,18 @@ from quotewell.freshness import (
     session_table,
     throttled,
 )
-from quotewell.records import FACETS, RECORD_TYPES, Facet, Failure, FailureKind, Freshness, Quote, Record
+from quotewell.records import (
+    FACETS,
+    RECORD_TYPES,
+    DividendEvent,
+    Facet,
+    Failure,
+    FailureKind,
+    Freshness,
+    Payouts,
+    Quote,
+    Record,
+)
 
 QUOTE = LIFETIMES["quote"]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -525,3 +536,50 @@ def test_a_retry_waits_only_for_what_does_not_pass_by_itself(kind: FailureKind) 
     passing = {"network", "timeout", "server", "rate_limited", "quota", "insufficient"}
     assert throttled(record, 1001.0)
     assert throttled(record, 1001.0, retry=True) == (kind not in passing)
+
+
+# ----------------------------------------------------------------------------------------------- dividends
+
+
+def paid(*days: str) -> tuple[DividendEvent, ...]:
+    return tuple(
+        DividendEvent(dt.date.fromisoformat(day).toordinal(), 0.5, "USD", declared=True) for day in days
+    )
+
+
+def utc(text: str) -> float:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("events", "fetched", "earliest", "latest"),
+    [
+        pytest.param(
+            paid("2024-08-12", "2024-11-11"), "2024-12-02", "2025-02-12", "2025-02-12", id="the next ex-date"
+        ),
+        pytest.param(
+            paid("2024-08-12", "2024-11-11"), "2025-02-11", "2025-02-12", "2025-02-12", id="that very day"
+        ),
+        pytest.param(
+            paid("2024-08-12", "2024-11-11"), "2025-02-12", "2025-02-18", "2025-02-19", id="late: a week"
+        ),
+        pytest.param(
+            paid("2022-12-01", "2023-12-01", "2024-12-02"), "2024-12-03", "2025-02-22", "2025-03-05",
+            id="once a year: a quarter",
+        ),
+        pytest.param(paid("2024-08-12"), "2024-12-02", "2024-12-29", "2025-01-01", id="no rhythm"),
+        pytest.param((), "2024-12-02", "2024-12-29", "2025-01-01", id="none"),
+        pytest.param(
+            paid("2024-02-12", "2024-05-13"), "2024-12-02", "2024-12-29", "2025-01-01", id="paid no more"
+        ),
+    ],
+)  # fmt: skip
+def test_dividends_live_until_there_may_be_another(
+    events: tuple[DividendEvent, ...], fetched: str, earliest: str, latest: str
+) -> None:
+    record = Payouts(symbol="KO", source="fake", fetched_at=utc(fetched), events=events)
+    until = fresh_until(record, "payouts")
+    assert utc(earliest) <= until <= utc(latest)
+    assert state(record, until - 1.0, "payouts") == FRESH
+    assert state(record, until + 1.0, "payouts") == GRACE
+    assert state(record, until + 2.0 * DAY, "payouts") == STALE

@@ -38,7 +38,22 @@ def test_an_option_needs_itself_its_underlying_and_the_curve() -> None:
         ("AMZN", "profile"),
         ("AMZN", "risk"),
         ("AMZN", "dividend"),
+        ("AMZN", "payouts"),
     }
+
+
+def test_only_an_option_that_lives_on_needs_the_dividends_of_an_underlying_that_may_pay() -> None:
+    def asks(symbol: str, at: float | None = AT) -> bool:
+        return any(
+            facet == "payouts" for _, facet in needs(OptionPosition(symbol=symbol, quantity=1.0), at=at)
+        )
+
+    assert asks("AMZN250509C00200000")
+    assert not asks("AMZN250508C00200000")  # nothing goes ex after the open of its last day
+    assert asks("AMZN250508C00200000", at=None)
+    assert asks("SPY250620C00560000")
+    assert not asks("SPXW250620C05800000")
+    assert not asks("VIX250618C00020000")
 
 
 def test_a_stock_of_the_symbol_of_a_cash_row_is_needed_and_once() -> None:

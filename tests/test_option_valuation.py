@@ -8,7 +8,7 @@ import pytest
 from quotewell.analytics.options import solve, value
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.flags import Flag
-from quotewell.records import Dividend, DividendEvent, Quote
+from quotewell.records import Dividend, DividendEvent, Payouts, Quote
 from quotewell.testing.source import FakeSource
 from valued_books import AT, CALL, EXPIRY, HOUR, YEAR, flags, one, option, overlay, quote, stock, valued
 
@@ -234,7 +234,8 @@ def test_a_short_call_in_the_money_before_a_dividend_above_its_time_value_may_be
     symbol = "AMZN250620C00180000"
     source = FakeSource({"AMZN": 193.1, symbol: 13.6}, now=AT)
     event = DividendEvent(dt.date(2025, 6, 2).toordinal(), amount, "USD", declared=True)
-    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.02, events=(event,)))
+    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.02))
+    source._keep("payouts", Payouts(symbol="AMZN", events=(event,)))
     assert bool(valued([option(symbol, quantity)], source).has(Flag.ASSIGNMENT)[0]) is flagged
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from quotewell.analytics.options import solve, value
 from quotewell.analytics.pricing.dividends import Dividends
+from quotewell.payment_rhythm import projected
 from quotewell.portfolio.basis import Basis, Deliverable
 from quotewell.portfolio.columns import Columns
-from quotewell.portfolio.payouts import dividends_of, projected
+from quotewell.portfolio.payouts import dividends_of
 from quotewell.portfolio.row import row_of
-from quotewell.records import Dividend, DividendEvent, Payout
+from quotewell.records import Dividend, DividendEvent, Payout, Payouts
 from quotewell.testing.source import FakeSource
 from valued_books import AT, DAY, HOUR, YEAR, flags, option, overlay, quote, stock, valued
 
@@ -82,7 +83,8 @@ def test_without_a_rhythm_nothing_is_projected(events: tuple[DividendEvent, ...]
 
 def paying(events: tuple[DividendEvent, ...], price: float = 25.0, **given: object) -> FakeSource:
     source = FakeSource({"AMZN": 193.1, LONG_CALL: price}, now=AT, rates={"^IRX": 0.04}, **given)  # type: ignore[arg-type]
-    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.01, events=events))
+    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.01))
+    source._keep("payouts", Payouts(symbol="AMZN", events=events))
     return source
 
 
@@ -153,14 +155,15 @@ def test_the_users_own_dividends_come_before_all_yields() -> None:
 def test_an_index_does_not_take_the_dividends_of_its_proxy() -> None:
     symbol = "SPXW251219C05700000"
     source = FakeSource({"^GSPC": 5700.0, symbol: 250.0}, now=AT, rates={"^IRX": 0.04})
-    source._keep("dividend", Dividend(symbol="SPY", dividend_yield=0.012, events=QUARTERLY))
+    source._keep("dividend", Dividend(symbol="SPY", dividend_yield=0.012))
+    source._keep("payouts", Payouts(symbol="SPY", events=QUARTERLY))
     assert used(valued([option(symbol)], source)) == (0.012, {"proxy_dividend"})
 
 
 def test_an_adjusted_option_is_paid_for_what_it_delivers() -> None:
     symbol = "AMZN1260116C00180000"
     source = FakeSource({"AMZN": 193.1, symbol: 45.0}, now=AT, rates={"^IRX": 0.04})
-    source._keep("dividend", Dividend(symbol="AMZN", events=(event("2025-05-19", 0.6),)))
+    source._keep("payouts", Payouts(symbol="AMZN", events=(event("2025-05-19", 0.6),)))
     basis = Basis(deliverables={"AMZN1": Deliverable(shares=110.0, cash=50.0)})
     columns = valued([option(symbol)], source, basis)
     assert columns.contracts.payouts[0][0].amount == pytest.approx(0.66)
@@ -171,7 +174,7 @@ def test_a_dividend_between_the_pair_and_the_valuation_counts_for_the_pair_alone
     later = AT + 4 * DAY + 18 * HOUR
     service = FakeSource({"AMZN": quote("AMZN", 193.1, later)}, now=later, rates={"^IRX": 0.04})
     events = (event("2025-05-09", 0.9), event("2025-08-07", 0.9))
-    service._keep("dividend", Dividend(symbol="AMZN", events=events))
+    service._keep("payouts", Payouts(symbol="AMZN", events=events))
     columns = valued(entries, overlay(service, entries, AT))
     years, payouts = columns.contracts.years[1], columns.contracts.payouts[1]
     assert [one.years > 0.0 for one in payouts] == [False, True, True]  # the third is projected
@@ -197,7 +200,7 @@ def test_positions_and_columns_give_the_same_numbers() -> None:
         for symbol in symbols
     }
     source = FakeSource({"AMZN": 193.1, **prices}, {"AMZN": 1.2}, now=AT, rates={"^IRX": 0.04})
-    source._keep("dividend", Dividend(symbol="AMZN", events=(*QUARTERLY, event("2025-05-19", 0.6))))
+    source._keep("payouts", Payouts(symbol="AMZN", events=(*QUARTERLY, event("2025-05-19", 0.6))))
     positions = [option(symbol) for symbol in symbols]
     columns = valued(positions, source)
     assert not np.isnan(columns.delta).any()
@@ -224,7 +227,8 @@ def test_a_projected_dividend_above_the_time_value_may_lead_to_assignment(
     symbol = "AMZN250620C00180000"
     events = tuple(event(day, amount) for day in ("2024-08-12", "2024-11-11", "2025-02-10"))
     source = FakeSource({"AMZN": 193.1, symbol: 13.6}, now=AT, rates={"^IRX": 0.04})
-    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.02, events=events))
+    source._keep("dividend", Dividend(symbol="AMZN", dividend_yield=0.02))
+    source._keep("payouts", Payouts(symbol="AMZN", events=events))
     for basis in (Basis(), Basis(dividend_yields={"AMZN": 0.02})):
         columns = valued([option(symbol, -1.0)], source, basis)
         assert ("assignment" in flags(columns)) is flagged

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from child_process import in_child
 from postgres_server import PostgresServer, fresh_schema, shared_server
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
+from quotewell.cache.columns import UNUSED
 from quotewell.cache.postgres.level import PostgresLevel
 from quotewell.cache.postgres.text import escaped, unescaped
 from quotewell.coordination.postgres import PostgresCoordinator
 from quotewell.errors import CacheError
 from quotewell.protocols import Level
-from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split
+from quotewell.records import FACETS, Closes, DividendEvent, Failure, History, Payouts, Quote, Result, Split
 from quotewell.testing import ManualClock
 
 
@@ -158,7 +159,7 @@ def test_a_person_can_query_values_and_failures(
     level.fail_many("quote", {"B": failure()}, begun=level.rev())
     level.put_many("result:mine", [Result(symbol="k", fetched_at=1.0, blob=b"\x01")], begun=level.rev())
     event = DividendEvent(738_000, 0.25, "USD", declared=True)
-    level.put_many("dividend", [Dividend(symbol="A", fetched_at=1.0, events=(event,))], begun=level.rev())
+    level.put_many("payouts", [Payouts(symbol="A", fetched_at=1.0, events=(event,))], begun=level.rev())
     series = Closes(
         symbol="A", source="x", dates=[738_000], closes=[9.5], splits=(Split(7, 2.0),), dividends=(event,)
     )
@@ -172,7 +173,7 @@ def test_a_person_can_query_values_and_failures(
     times = "select distinct to_char(to_timestamp(fetched_at) at time zone 'UTC', 'HH24:MI:SS') from quote"
     assert rows(times) == [("00:01:40",)]
     assert rows("select namespace, key, blob from result") == [("mine", "k", b"\x01")]
-    assert rows("select (events::json -> 0 ->> 'amount')::float8 from dividend") == [(0.25,)]
+    assert rows("select (events::json -> 0 ->> 'amount')::float8 from payouts") == [(0.25,)]
     assert rows("select day::text, close, source from bar") == [("2021-07-29", 9.5, "x")]
     assert rows("select kind, date, value, currency, declared from event order by kind") == [
         ("dividend", 738_000, 0.25, "USD", True),
@@ -189,6 +190,7 @@ def test_the_columns_are_the_stored_fields(
     expected = {*value_columns(kind), "rev", "format", "failure_rev", *STATE_COLUMNS}
     if table == "result":
         expected = expected - {"symbol"} | {"namespace", "key"}
+    expected |= {name for facet, names in UNUSED.items() if facet == table for name in names}
     query = f"""
         select column_name from information_schema.columns
         where table_schema = '{schema}' and table_name = '{table}'

@@ -113,7 +113,9 @@ def test_a_book_brings_its_underlyings_rates_pairs_and_the_benchmark(
     plan = tickers.plan(book.needs())
     book.prefetch()
     data = {request.endpoint: set(request.symbols) for request in simulator.data_requests}
-    assert planned(plan) == dict.fromkeys(data, 1)
+    assert planned(plan) == {"quote": 1, "spark": 1}
+    assert plan.possible == 2
+    assert data["chart"] == {"SAAC"}, "the one of the two underlyings that pays dividends"
     stocks = {"SAAA", "SAAB", "SAAC", "SAAD"}
     options = {"SAAC230317C00100000", "SAAD230317P00090000"}
     assert data["quote"] == stocks | options | {"EURUSD=X", "^IRX", "^FVX", "^TNX", "^TYX"}
@@ -341,7 +343,7 @@ def test_a_fresh_book_costs_one_plan_however_it_is_asked(
     tickers: TickerService, simulator: MarketSimulator, ask: str
 ) -> None:
     book = Portfolio.from_csv((POSITIONS + "SAAA,5,EUR\nSAAC230317C00100000,-2,USD\n").encode(), tickers)
-    plan = planned(tickers.plan(book.needs()))
+    plan = planned(tickers.plan(book.needs())) | {"chart": 1}  # for the option's underlying, which pays
     if ask == "positions":
         for position in book.positions:
             assert position.market_value

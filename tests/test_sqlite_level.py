@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from quotewell.cache.codec import STATE_COLUMNS, record_type, value_columns
+from quotewell.cache.columns import UNUSED
 from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.cache.sqlite.tables import in_chunks
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.protocols import Level
-from quotewell.records import FACETS, Closes, Dividend, DividendEvent, Failure, History, Quote, Result, Split
+from quotewell.records import FACETS, Closes, DividendEvent, Failure, History, Payouts, Quote, Result, Split
 from quotewell.testing import ManualClock
 
 
@@ -130,7 +131,7 @@ def test_a_person_can_query_values_and_failures(path: Path, level: SqliteLevel) 
     level.fail_many("quote", {"B": failure()}, begun=level.rev())
     level.put_many("result:mine", [Result(symbol="k", fetched_at=1.0, blob=b"\x01")], begun=level.rev())
     event = DividendEvent(738_000, 0.25, "USD", declared=True)
-    level.put_many("dividend", [Dividend(symbol="A", fetched_at=1.0, events=(event,))], begun=level.rev())
+    level.put_many("payouts", [Payouts(symbol="A", fetched_at=1.0, events=(event,))], begun=level.rev())
     series = Closes(
         symbol="A", source="x", dates=[738_000], closes=[9.5], splits=(Split(7, 2.0),), dividends=(event,)
     )
@@ -145,7 +146,7 @@ def test_a_person_can_query_values_and_failures(path: Path, level: SqliteLevel) 
         ("1970-01-01 00:01:40",)
     ]
     assert rows(path, "select namespace, key, blob from result") == [("mine", "k", b"\x01")]
-    assert rows(path, "select events ->> '$[0].amount' from dividend") == [(0.25,)]
+    assert rows(path, "select events ->> '$[0].amount' from payouts") == [(0.25,)]
     assert rows(path, "select date(date + 1721424.5), close, source from bar") == [("2021-07-29", 9.5, "x")]
     assert rows(path, "select kind, date, value, currency, declared from event order by kind") == [
         ("dividend", 738_000, 0.25, "USD", 1),
@@ -159,6 +160,7 @@ def test_the_columns_are_the_stored_fields(path: Path, level: SqliteLevel, table
     expected = {*value_columns(kind), "rev", "failure_rev", *STATE_COLUMNS}
     if table == "result":
         expected = expected - {"symbol"} | {"namespace", "key"}
+    expected |= {name for facet, names in UNUSED.items() if facet == table for name in names}
     del level
     assert {name for _, name, *_ in rows(path, f"pragma table_info({table})")} == expected
 
@@ -193,14 +195,14 @@ def test_changes_are_told_of_one_moment(level: SqliteLevel) -> None:
 
 
 def test_events_that_are_no_json_are_damage(path: Path, level: SqliteLevel) -> None:
-    level.put_many("dividend", [Dividend(symbol="A", fetched_at=1.0)], begun=level.rev())
+    level.put_many("payouts", [Payouts(symbol="A", fetched_at=1.0)], begun=level.rev())
     connection = sqlite3.connect(path)
-    connection.execute("update dividend set events = 'nonsense'")
+    connection.execute("update payouts set events = 'nonsense'")
     connection.commit()
     connection.close()
     # As an error it would keep this process from its cache, whatever it asks for, for ever.
     with pytest.warns(CacheDegradedWarning, match="JSON is malformed.* set aside"):
-        assert level.get_many("dividend", ["A"]) == {}
+        assert level.get_many("payouts", ["A"]) == {}
 
 
 def test_a_full_disk_is_a_cache_error_and_changes_nothing(level: SqliteLevel) -> None:

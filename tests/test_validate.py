@@ -15,6 +15,7 @@ from quotewell.providers.validate import (
     check,
     check_closes,
     check_dividend,
+    check_payouts,
     check_profile,
     check_quote,
     held_back,
@@ -27,6 +28,7 @@ from quotewell.records import (
     Fx,
     History,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -59,6 +61,7 @@ def answer(*records: Record, closes: Closes | None = None) -> Fetched:
         Quote: "quote",
         Profile: "profile",
         Dividend: "dividend",
+        Payouts: "payouts",
         History: "history",
         Fx: "fx",
         Rate: "rate",
@@ -183,14 +186,12 @@ def test_a_dividend_yield_that_is_no_fraction_is_invalid(stated: float) -> None:
     record = Dividend(symbol="AAPL", source="yahoo", dividend_yield=stated)
     error = only_failure(checked(record))
     assert error.failure == "invalid"
-    event = DividendEvent(TODAY, 0.25, "USD", declared=True)
-    assert check_dividend(replace(record, events=(event,)), None).dividend_yield is None
 
 
 def test_an_unknown_dividend_yield_stays_unknown() -> None:
     record = Dividend(symbol="AAPL", source="yahoo")
     assert checked(record).found["AAPL", "dividend"] == record
-    assert check_dividend(replace(record, dividend_yield=0.0), None).dividend_yield == 0.0
+    assert check_dividend(replace(record, dividend_yield=0.0)).dividend_yield == 0.0
 
 
 def test_dividend_events_are_in_major_units_positive_and_by_date() -> None:
@@ -201,18 +202,40 @@ def test_dividend_events_are_in_major_units_positive_and_by_date() -> None:
         DividendEvent(TODAY - 270, 0.0, "GBP", declared=True),
         DividendEvent(0, 0.1, "GBP", declared=True),
     )
-    good = check_dividend(Dividend(symbol="VOD.L", source="yahoo", events=events), "GBP")
+    good = check_payouts(Payouts(symbol="VOD.L", source="yahoo", events=events), "GBP")
     assert good.events == (
         DividendEvent(TODAY - 90, 0.11, "GBP", declared=True),
         DividendEvent(TODAY, 0.12, "GBP", declared=True),
     )
-    assert check_dividend(good, None).events == good.events
+    assert check_payouts(good, None).events == good.events
 
 
 def test_events_of_no_known_currency_say_so() -> None:
     event = DividendEvent(TODAY, 0.11, None, declared=True)
-    dividend = Dividend(symbol="VOD.L", source="yahoo", events=(event,))
-    assert check_dividend(dividend, None).events == (event,)
+    payouts = Payouts(symbol="AAPL", source="yahoo", events=(event,))
+    assert checked(payouts).found["AAPL", "payouts"] == payouts
+
+
+def test_events_that_may_be_in_hundredths_of_an_unknown_currency_are_invalid() -> None:
+    event = DividendEvent(TODAY, 0.11, None, declared=True)
+    payouts = Payouts(symbol="VOD.L", source="yahoo", events=(event,))
+    assert only_failure(checked(payouts)).failure == "invalid"
+    told = replace(payouts, events=(replace(event, currency="GBp"),))
+    [good] = checked(told).found["VOD.L", "payouts"].events  # type: ignore[attr-defined]
+    assert (good.amount, good.currency) == (0.0011, "GBP")
+
+
+def test_dividends_are_as_doubtful_as_the_closes_that_they_came_with() -> None:
+    event = DividendEvent(TODAY, 0.26, "USD", declared=True)
+    payouts = Payouts(symbol="AAPL", source="yahoo", events=(event,))
+    history = History(symbol="AAPL", source="yahoo", currency="USD")
+    closes = Closes(symbol="AAPL", source="yahoo", dates=[TODAY - 1], closes=[1e4])
+    stored: dict[Need, Record] = {("AAPL", "quote"): quote(symbol="AAPL", last=100.0, fetched_at=NOW)}
+    found = check(answer(history, payouts, closes=closes), stored, NOW)
+    assert not found.found
+    assert {error.failure for error in found.failed.values()} == {"suspect"}
+    alone = check(answer(payouts), stored, NOW)
+    assert alone.found == {("AAPL", "payouts"): payouts}
 
 
 @pytest.mark.parametrize("rate", [*BAD_NUMBERS, 0.0, -1.1])

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from curl_cffi import requests
 
@@ -20,7 +21,7 @@ from quotewell.endpoints import Call, Fetched, Lane
 from quotewell.errors import ProviderError, UsageError
 from quotewell.protocols import Clock, Provider
 from quotewell.providers.yahoo import YahooProvider
-from quotewell.records import Closes, Dividend, Facet, Fx, Need, Profile, Quote, Rate
+from quotewell.records import Closes, Dividend, Facet, Fx, Need, Payouts, Profile, Quote, Rate
 from quotewell.settings import Settings
 from quotewell.testing import ManualClock
 from quotewell.testing.simulator import Instrument, MarketSimulator
@@ -213,6 +214,23 @@ def test_a_chart_brings_the_same_closes_with_splits_and_dividends(setup: Setup) 
     assert spark.splits == ()
 
 
+def test_a_whole_chart_tells_all_dividends_and_the_end_of_one_none(setup: Setup) -> None:
+    whole = setup.fetch("chart", "SPLT")
+    payouts = whole.found["SPLT", "payouts"]
+    assert isinstance(payouts, Payouts)
+    assert payouts.events == whole.closes["SPLT"].dividends
+    assert (payouts.source, payouts.fetched_at) == ("yahoo", NOW)
+    setup.simulator.market.add("AMD")
+    silent = setup.fetch("chart", "AMD", facets=("payouts",)).found["AMD", "payouts"]
+    assert isinstance(silent, Payouts)
+    assert silent.events == ()
+    since = whole.closes["SPLT"].dates[-300]
+    call = msgspec.structs.replace(setup.call("chart", "SPLT", facets=("history",)), since=since)
+    end = setup.provider.fetch(call, lane=Lane.INTERACTIVE, deadline=setup.monotonic() + 20.0)
+    assert end.closes["SPLT"].dividends
+    assert end.found.keys() == {("SPLT", "history")}
+
+
 def test_a_summary_brings_stated_beta_and_yield(setup: Setup) -> None:
     found = setup.fetch("quote_summary", "AAPL").found
     profile, dividend = found["AAPL", "profile"], found["AAPL", "dividend"]
@@ -274,7 +292,11 @@ def test_a_history_without_closes_is_insufficient(setup: Setup, monkeypatch: pyt
     body = b'{"chart":{"result":[{"meta":{"symbol":"NEW"},"indicators":{"quote":[{}]}}],"error":null}}'
     monkeypatch.setitem(REPLY_FAULTS, "no_bars", lambda _, __: Reply(200, body))
     setup.simulator.fault("no_bars")
-    assert setup.fetch("chart", "NEW").failed["NEW", "history"].failure == "insufficient"
+    failed = setup.fetch("chart", "NEW").failed
+    assert {need: error.failure for need, error in failed.items()} == {
+        ("NEW", "history"): "insufficient",
+        ("NEW", "payouts"): "insufficient",
+    }
 
 
 def test_a_single_spark_symbol_that_is_not_found_is_unknown(

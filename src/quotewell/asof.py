@@ -25,6 +25,7 @@ from quotewell.records import (
     Fx,
     History,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -64,18 +65,20 @@ class AsOfSource:
         return self._instant
 
     def prefetch(self, needs: Iterable[Need], **options: Any) -> PrefetchReport:
-        """Fetch the histories from which the prices and betas of that day come; nothing else has a past.
+        """Fetch what has a past: dividends, and histories, from which the prices and betas of that day come.
+
+        Dividends only of what is known to pay some: nobody is asked for a yield, which would be today's.
 
         Args:
             needs: Symbols and facets.
             **options: As for `TickerService.prefetch`.
         """
+        wanted = list(needs)
         symbols = {
-            symbol for symbol, facet in needs if facet in ("quote", "risk") and kind(symbol) != "option"
+            symbol for symbol, facet in wanted if facet in ("quote", "risk") and kind(symbol) != "option"
         }
-        return self._prefetch(
-            [(symbol, "history") for symbol in [*symbols, self._tickers.settings.benchmark]], **options
-        )
+        histories = [(symbol, "history") for symbol in [*symbols, self._tickers.settings.benchmark]]
+        return self._prefetch([*histories, *(need for need in wanted if need[1] == "payouts")], **options)
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Reading[Quote]]:
         """The last price at or before the instant: a cached quote, or a close."""
@@ -123,6 +126,25 @@ class AsOfSource:
     def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
         """Yields that were known at the instant."""
         return self._then("dividend", [normalise(symbol) for symbol in symbols], Dividend)
+
+    def payouts(self, symbols: Iterable[str]) -> dict[str, Reading[Payouts]]:
+        """Dividends that had gone ex by the instant, or were known by then, in the shares of that day."""
+        names = [normalise(symbol) for symbol in symbols]
+        store = self._tickers.engine.store
+        found = store.load("payouts", names)
+        closes = self._tickers.stored_closes(list(found))
+        readings: dict[str, Reading[Payouts]] = {}
+        for name in names:
+            record = found.get(name)
+            if not isinstance(record, Payouts) or record.fetched_at is None:
+                readings[name] = _absent(name, "no dividends are cached", self._instant)
+                continue
+            then = _payouts_at(
+                _seen_at(record, self._instant), record.fetched_at, closes.get(name), self._instant
+            )
+            freshness = self._tickers.freshness_at("payouts", then, self._instant)
+            readings[name] = Reading(name, then, freshness, store.level_name)
+        return readings
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
         """Rates that were known at the instant."""
@@ -201,6 +223,25 @@ def _close_at(series: Closes, history: History | None, instant: float) -> Quote 
         previous_close=known[-2][1] * undo if len(known) > 1 else None,
         currency=history.currency if history is not None else None,
     )
+
+
+def _payouts_at(record: Payouts, fetched_at: float, series: Closes | None, instant: float) -> Payouts:
+    """What was known of dividends at `instant`: those gone ex by then, in the shares of that day.
+
+    A record of before may know of declared ones, too. What is not known of later ones is projected.
+    """
+    if fetched_at <= instant:
+        return record
+    today = day_of(instant)
+    splits = () if series is None else series.splits
+    undo = math.prod(split.ratio for split in splits if split.date > today)
+    events = tuple(
+        msgspec.structs.replace(event, amount=event.amount * undo)
+        for event in record.events
+        if event.ex_date <= today
+    )
+    as_of = instant if record.as_of is None else min(record.as_of, instant)
+    return msgspec.structs.replace(record, events=events, as_of=as_of)
 
 
 def _absent(symbol: str, reason: str, instant: float) -> Reading[RecordT]:

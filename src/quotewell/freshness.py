@@ -17,7 +17,7 @@ import msgspec
 from quotewell.calendars import Sessions, day_of, new_york_sessions
 from quotewell.errors import UsageError
 from quotewell.exchanges import NEW_YORK, exchange_of
-from quotewell.records import Facet, Failure, FailureKind, Freshness, Quote, Record
+from quotewell.records import Facet, Failure, FailureKind, Freshness, Payouts, Quote, Record
 from quotewell.symbols import kind
 
 __all__ = [
@@ -48,6 +48,9 @@ DATA_DELAY = 20 * _MINUTE
 """How long after the close free feeds need to show the closing price."""
 _WEEKEND = (5, 6)
 _EPOCH_WEEKDAY = 3
+_EPOCH_DAY = 719163
+_QUARTER = 92 * _DAY
+_OVERDUE = 7 * _DAY
 _PASSING = frozenset({"network", "timeout", "server", "rate_limited", "quota", "insufficient"})
 """Failures that say nothing about the symbol; history may have come meanwhile where it was insufficient."""
 
@@ -73,6 +76,7 @@ LIFETIMES: Mapping[Facet, Lifetime] = {
     "profile": Lifetime(30 * _DAY, _DAY, 365 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
     "risk": Lifetime(7 * _DAY, _DAY, 90 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
     "dividend": Lifetime(_DAY, _DAY, 30 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
+    "payouts": Lifetime(30 * _DAY, _DAY, 365 * _DAY, _DAY, _HOUR, _DAY),
     "history": Lifetime(_DAY, _DAY, math.inf, _DAY, 5 * _MINUTE, 5 * _MINUTE),
     "fx": Lifetime(_HOUR, _HOUR, 7 * _DAY, _HOUR, _MINUTE, _MINUTE),
     "rate": Lifetime(_DAY, _DAY, 30 * _DAY, _DAY, 5 * _MINUTE, 5 * _MINUTE),
@@ -243,6 +247,9 @@ def _windows(
 ) -> tuple[float, float]:
     if facet == "quote":
         return _quote_windows(record, fetched_at, lifetime, sessions, shortening)
+    if isinstance(record, Payouts):
+        fresh_until = _until_next_payment(record, fetched_at, lifetime, shortening)
+        return fresh_until, fresh_until + lifetime.grace
     around = sessions(fetched_at) if facet == "history" and sessions is not None else None
     if around is not None:
         delay = around.exchange.closing_auction + DATA_DELAY
@@ -251,6 +258,22 @@ def _windows(
         return fresh_until, fresh_until + lifetime.grace
     fresh_until = fetched_at + lifetime.fresh * shortening
     return fresh_until, fresh_until + lifetime.grace
+
+
+def _until_next_payment(record: Payouts, fetched_at: float, lifetime: Lifetime, shortening: float) -> float:
+    """The end of the day on which the next dividend is expected: until then there is nothing to learn.
+
+    A quarter at most, and a week where it is late. Without a rhythm the lifetime of the table.
+    """
+    from quotewell.payment_rhythm import next_expected  # noqa: PLC0415  needs `statistics`, for few records only
+
+    day = _EPOCH_DAY + int(fetched_at // _DAY)
+    expected = next_expected(record.events, day)
+    if expected is None:
+        return fetched_at + lifetime.fresh * shortening
+    if expected < day:
+        return fetched_at + _OVERDUE * shortening
+    return min((expected + 1 - _EPOCH_DAY) * _DAY, fetched_at + _QUARTER * shortening)
 
 
 def _quote_windows(

@@ -12,7 +12,7 @@ import msgspec
 from quotewell.cache.loading import Batch, Miss, asks_again, by_table
 from quotewell.cache.store import Store
 from quotewell.endpoints import Call, Endpoint, Fetched, Lane
-from quotewell.errors import ProviderError
+from quotewell.errors import CacheError, ProviderError
 from quotewell.prefetch import busy_seconds, least_seconds, plan
 from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.appending import OVERLAP_DAYS, AnotherVintageError, appended, replaced
@@ -179,6 +179,8 @@ class MarketLoader:
         for symbol, new in list(checked.closes.items()):
             before = stored.get(symbol)
             series = appended(before, new) if before is not None else None
+            if series is None and before is not None and not self._told_anew(symbol, checked):
+                continue
             if series is None and call.since is not None:
                 del checked.closes[symbol], checked.found[symbol, "history"]
                 checked.failed[symbol, "history"] = AnotherVintageError(call.endpoint.provider, symbol)
@@ -190,6 +192,21 @@ class MarketLoader:
             checked.found[symbol, "history"] = msgspec.structs.replace(
                 history, first_date=series.dates[0], last_date=series.dates[-1], bars=len(series.dates)
             )
+
+    def _told_anew(self, symbol: str, checked: Fetched) -> bool:
+        """Forget dividends of another vintage: after a split they are of other shares, and no value at all.
+
+        False where the cache cannot be told to: then the closes stay as they are, too.
+        """
+        if (symbol, "payouts") in checked.found:
+            return True
+        try:
+            self._store.invalidate("payouts", [symbol], hard=True)
+        except CacheError as error:
+            del checked.closes[symbol], checked.found[symbol, "history"]
+            checked.failed[symbol, "history"] = error
+            return False
+        return True
 
     def _known(self, fetched: Fetched) -> dict[Need, Record]:
         """What the border checks compare new quotes and closes with."""
@@ -234,8 +251,9 @@ def _since(record: Record | None, provider: str) -> int | None:
 
 
 def _reaching(call: Call, since: Mapping[str, int | None]) -> Call:
-    """The call with the first day that one of its symbols needs."""
-    if "history" not in {facet for _, facet in call.needs}:
+    """The call with the first day that one of its symbols needs; for dividends, all of the series."""
+    facets = {facet for _, facet in call.needs}
+    if "history" not in facets or "payouts" in facets:
         return call
     days = [since[symbol] for symbol in call.symbols]
     known = [day for day in days if day is not None]

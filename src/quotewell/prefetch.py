@@ -49,6 +49,8 @@ class PrefetchPlan(msgspec.Struct, frozen=True, kw_only=True):
     fresh: int
     """Needs for which nobody has to be asked: fresh, or known not to exist."""
     requests: tuple[PlannedRequests, ...]
+    possible: int
+    """Requests that may come on top: one for the dividends of each option's underlying, if it pays any."""
     handshake: int
     """Requests that have to be sent before the first of them."""
     unsupported: tuple[str, ...]

@@ -20,6 +20,7 @@ from quotewell.records import (
     Dividend,
     Failure,
     Fx,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -323,7 +324,11 @@ class TickerSource(Protocol):
         ...
 
     def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
-        """Dividend yields and events by symbol."""
+        """Dividend yields by symbol."""
+        ...
+
+    def payouts(self, symbols: Iterable[str]) -> dict[str, Reading[Payouts]]:
+        """Dividends paid or declared by symbol, as they are known at the valuation instant."""
         ...
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:

@@ -26,6 +26,7 @@ from quotewell.records import (
     Fx,
     History,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -38,6 +39,9 @@ from quotewell.settings import Settings
 from quotewell.symbols import normalise
 
 __all__ = ["Readers"]
+
+_SECOND = ("risk", "payouts")
+"""Facets that are read after the others, because it depends on them whether they are asked for at all."""
 
 
 class Readers:
@@ -85,8 +89,15 @@ class Readers:
         return cast("dict[str, Reading[Risk]]", self._facet("risk", symbols))
 
     def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
-        """Dividend yields and events by canonical symbol."""
+        """Dividend yields by canonical symbol."""
         return cast("dict[str, Reading[Dividend]]", self._facet("dividend", symbols))
+
+    def payouts(self, symbols: Iterable[str]) -> dict[str, Reading[Payouts]]:
+        """Dividends paid or declared by canonical symbol; asked for only where the yield is above 0."""
+        names = [normalise(symbol) for symbol in symbols]
+        facets: tuple[Facet, ...] = ("dividend", "payouts")
+        readings = self.read([(name, facet) for name in names for facet in facets])
+        return {name: cast("Reading[Payouts]", readings[name, "payouts"]) for name in names}
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
         """Points of the risk-free curve by symbol."""
@@ -158,10 +169,13 @@ class Readers:
             watch=watch,
         )
         derived = [need for need in wanted if need[1] == "risk"]
-        raw = dict.fromkeys(need for need in wanted if need[1] != "risk")
+        paid = [need for need in wanted if need[1] == "payouts"]
+        raw = dict.fromkeys(need for need in wanted if need[1] not in _SECOND)
         if derived and ask.fetch:
             raw |= dict.fromkeys(self._basis_of(derived, ask))
         readings = self.engine.read(raw, self._market, ask) if raw else {}
+        if paid:
+            readings |= self._payouts_readings(paid, ask)
         if derived:
             readings |= self._risk_readings(derived, ask)
         return {need: readings[need] for need in wanted}
@@ -225,18 +239,24 @@ class Readers:
         ask = Ask(deadline=self._clock.monotonic(), grace=False, retry=True, force=force)
         derived = [need for need in wanted if need[1] == "risk"]
         basis = self._basis_of(self.engine.missing(derived, ask), ask)
-        raw = dict.fromkeys([*(need for need in wanted if need[1] != "risk"), *basis])
+        raw = dict.fromkeys([*(need for need in wanted if need[1] not in _SECOND), *basis])
         missing = dict.fromkeys(self.engine.missing(raw, ask))
+        due = self.engine.missing([need for need in wanted if need[1] == "payouts"], ask)
+        undecided = [need for need in due if (need[0], "dividend") in missing]
+        missing |= dict.fromkeys(self._of_payers(need for need in due if need not in undecided))
         rounds = self._market.rounds(missing)
         planned = {need for one in rounds for call in one.calls for need in call.needs}
-        asked_for = {need for need in wanted if need in missing} | {
-            need for need in derived if (need[0], "history") in missing or (need[0], "profile") in missing
-        }
+        asked_for = (
+            {need for need in wanted if need in missing}
+            | set(undecided)
+            | {need for need in derived if (need[0], "history") in missing or (need[0], "profile") in missing}
+        )
         return PrefetchPlan(
             symbols=len({symbol for symbol, _ in wanted}),
             needs=len(wanted),
             fresh=len(wanted) - len(asked_for),
             requests=tuple(requests for one in rounds for requests in summed(one.calls)),
+            possible=len(undecided),
             handshake=sum(one.handshake for one in rounds),
             unsupported=tuple(dict.fromkeys(need[0] for need in missing if need not in planned)),
             seconds=sum(one.seconds for one in rounds),
@@ -270,6 +290,24 @@ class Readers:
         others = [symbol for symbol in missing if symbol != self.settings.benchmark]
         return [(symbol, "history") for symbol in [*others, self.settings.benchmark]] if others else []
 
+    def _of_payers(self, paid: Iterable[Need]) -> list[Need]:
+        """Those whose yield is known to be above 0: who asks for the dividends of others asks in vain."""
+        needs = list(paid)
+        yields = self.peek([(symbol, "dividend") for symbol, _ in needs])
+        return [need for need in needs if (_yield_of(yields[need[0], "dividend"]) or 0.0) > 0.0]
+
+    def _payouts_readings(self, paid: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
+        """What is stored, and of payers what is to be had; whether one pays has just been asked."""
+        readings = self.peek(paid)
+        enough = Freshness.GRACE if ask.grace else Freshness.FRESH
+        fresh = {need for need in paid if readings[need].freshness >= enough}
+        asked = [*fresh, *self._of_payers(need for need in paid if need not in fresh)]
+        if ask.fetch and asked:
+            readings |= self.engine.read(asked, self._market, ask)
+        silent = [need for need in paid if not readings[need].usable and readings[need].failure is None]
+        yields = self.peek([(symbol, "dividend") for symbol, _ in silent])
+        return readings | {need: _unpaid(yields[need[0], "dividend"]) for need in silent}
+
     def _risk_readings(self, derived: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
         loader = RiskLoader(
             self.settings.benchmark,
@@ -279,6 +317,22 @@ class Readers:
             weekly=self.settings.beta == "weekly",
         )
         return self.engine.read(derived, loader, ask)
+
+
+def _yield_of(reading: Reading[Record]) -> float | None:
+    record = reading.record if reading.usable else None
+    return record.dividend_yield if isinstance(record, Dividend) else None
+
+
+def _unpaid(reading: Reading[Record]) -> Reading[Record]:
+    """The dividends that are known of a symbol that nobody was asked for any of: none."""
+    known = reading.record
+    if known is None or not reading.usable:
+        return Reading(reading.symbol, None, Freshness.NONE, "", reading.failure)
+    none_paid = Payouts(
+        symbol=known.symbol, source=known.source, as_of=known.as_of, fetched_at=known.fetched_at
+    )
+    return Reading(known.symbol, none_paid, reading.freshness, reading.level)
 
 
 class _Cached:

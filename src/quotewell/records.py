@@ -30,6 +30,7 @@ __all__ = [
     "InstrumentType",
     "Need",
     "Payout",
+    "Payouts",
     "Profile",
     "Provenance",
     "Quote",
@@ -43,7 +44,7 @@ __all__ = [
     "TickerData",
 ]
 
-Facet = Literal["quote", "profile", "risk", "dividend", "history", "fx", "rate"]
+Facet = Literal["quote", "profile", "risk", "dividend", "payouts", "history", "fx", "rate"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
 
 Need = tuple[str, str]
@@ -192,9 +193,14 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dividend(Record, gc=False):
-    """Dividend yield (fraction of the price a year) and known events."""
+    """Dividend yield: fraction of the price a year."""
 
     dividend_yield: float | None = None
+
+
+class Payouts(Record, gc=False):
+    """The dividends that a share is known to pay or have paid, by date, in the shares of `fetched_at`."""
+
     events: tuple[DividendEvent, ...] = ()
 
 
@@ -234,6 +240,7 @@ RECORD_TYPES: dict[str, type[Record]] = {
     "profile": Profile,
     "risk": Risk,
     "dividend": Dividend,
+    "payouts": Payouts,
     "history": History,
     "fx": Fx,
     "rate": Rate,
@@ -293,6 +300,7 @@ class TickerData(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     profile: Profile | None = None
     risk: Risk | None = None
     dividend: Dividend | None = None
+    payouts: Payouts | None = None
     history: History | None = None
     fx: Fx | None = None
     rate: Rate | None = None

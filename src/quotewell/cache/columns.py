@@ -6,12 +6,14 @@ whatever else stands in the record. Levels that keep a record as one text need n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from quotewell.records import Facet
 
-__all__ = ["FIRST", "LATER", "Columns", "Kind", "Step", "additions", "definitions", "since", "steps_of"]
+__all__ = [
+    "FIRST", "LATER", "UNUSED", "Columns", "Kind", "Step", "additions", "definitions", "since", "steps_of",
+]  # fmt: skip
 
 Kind = Literal["text", "real", "whole", "flag"]
 """A flag is false unless something else was written."""
@@ -58,8 +60,11 @@ FIRST: Columns = {
 }
 """Those of version 1."""
 
-LATER: Sequence[Columns] = ()
+LATER: Sequence[Columns] = ({"payouts": {"events": "text"}},)
 """What version 2, 3, … has added, as `{"quote": {"volume": "real"}}`; a facet that is new is a new table."""
+
+UNUSED: Mapping[Facet, Collection[str]] = {"dividend": ("events",)}
+"""Columns that no record fills any more; they stay, as older programs name them."""
 
 
 class Step(NamedTuple):

@@ -20,7 +20,10 @@ FIGURES = {"quote": "last", "risk": "beta"}
 """The figure of a table's records that is asked for by itself."""
 
 _EVICTED_SHARE = 0.2
-_BYTES = {"quote": 450, "profile": 300, "risk": 350, "dividend": 250, "history": 250, "fx": 220, "rate": 250}
+_BYTES = {
+    "quote": 450, "profile": 300, "risk": 350, "dividend": 250, "payouts": 2_500, "history": 250, "fx": 220,
+    "rate": 250,
+}  # fmt: skip
 _RESULT_BYTES = 300
 
 

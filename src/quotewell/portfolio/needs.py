@@ -18,7 +18,7 @@ from quotewell.portfolio.positions import (
     contract_of,
 )
 from quotewell.records import Facet, Need
-from quotewell.symbols import Option, currency_pair, looks_like_cusip, minor_unit
+from quotewell.symbols import Option, currency_pair, kind, looks_like_cusip, minor_unit
 
 __all__ = [
     "RATE_SYMBOLS",
@@ -91,7 +91,10 @@ def needs_of_symbols(
         needs.add((symbol, "quote"))
         if option.underlying is not None:
             moving.add(option.underlying)
-            needs.add((yield_symbol(option.underlying), "dividend"))
+            payer = yield_symbol(option.underlying)
+            needs.add((payer, "dividend"))
+            if payer == option.underlying and _may_pay(payer) and (day is None or day < option.expiry):
+                needs.add((payer, "payouts"))
     if needs:
         needs.update((symbol, "rate") for symbol in RATE_SYMBOLS)
     needs.update((symbol, facet) for symbol in moving for facet in _STOCK)
@@ -129,6 +132,11 @@ def is_expired(option: Option, at: float | None) -> bool:
 def valuation_day(at: float) -> dt.date:
     """The New York day of an instant; remembered, for every contract of a book asks it of the same one."""
     return dt.datetime.fromtimestamp(at, _NEW_YORK).date()
+
+
+def _may_pay(underlying: str) -> bool:
+    """Whether the underlying may pay dividends of its own: no index does."""
+    return kind(underlying) == "security"
 
 
 def yield_symbol(underlying: str) -> str:

@@ -11,6 +11,7 @@ from quotewell.records import (
     Failure,
     Freshness,
     Fx,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -50,6 +51,10 @@ class NoTickers:
 
     def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
         """No dividend yields."""
+        return self._nothing(symbols)
+
+    def payouts(self, symbols: Iterable[str]) -> dict[str, Reading[Payouts]]:
+        """No dividends."""
         return self._nothing(symbols)
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:

@@ -37,7 +37,7 @@ __all__ = [
 PositionKind = Literal["stock", "option", "cash", "pending", "unknown"]
 
 # A profile may call a fund a money market; an option may be priced by the model.
-_PRICE: tuple[Facet, ...] = ("quote", "profile", "dividend", "rate")
+_PRICE: tuple[Facet, ...] = ("quote", "profile", "dividend", "payouts", "rate")
 _BETA: tuple[Facet, ...] = ("risk", "profile")
 
 

@@ -15,6 +15,7 @@ from quotewell.records import (
     Freshness,
     Fx,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -117,6 +118,10 @@ class ReportedPrices:
     def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
         """Dividend yields by symbol, the service's."""
         return self.service.dividends(symbols)
+
+    def payouts(self, symbols: Iterable[str]) -> dict[str, Reading[Payouts]]:
+        """Dividends paid or declared by symbol, the service's."""
+        return self.service.payouts(symbols)
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
         """Points of the risk-free curve, the service's."""

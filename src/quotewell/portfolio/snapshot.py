@@ -15,6 +15,7 @@ from quotewell.records import (
     Freshness,
     Fx,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -35,6 +36,7 @@ class Snapshot(msgspec.Struct, kw_only=True, frozen=True):
     profiles: Mapping[str, Reading[Profile]] = {}
     risks: Mapping[str, Reading[Risk]] = {}
     dividends: Mapping[str, Reading[Dividend]] = {}
+    payouts: Mapping[str, Reading[Payouts]] = {}
     rates: Mapping[str, Reading[Rate]] = {}
     fx: Mapping[str, Reading[Fx]] = {}
 
@@ -66,13 +68,21 @@ def take(source: TickerSource, needs: Iterable[Need], base_currency: str, *, dat
     profiles = _read(source.profiles, asked.get("profile"))
     risks = _read(source.risks, asked.get("risk"))
     dividends = _read(source.dividends, asked.get("dividend"))
+    payouts = _read(source.payouts, asked.get("payouts"))
     rates = _read(source.rates, asked.get("rate"))
     fx = _read(source.fx, sorted(pairs))
     # Read last: what has just been fetched is not later than the valuation.
     at = source.now() if dated else None
     return until(
         Snapshot(
-            at=at, quotes=candidates, profiles=profiles, risks=risks, dividends=dividends, rates=rates, fx=fx
+            at=at,
+            quotes=candidates,
+            profiles=profiles,
+            risks=risks,
+            dividends=dividends,
+            payouts=payouts,
+            rates=rates,
+            fx=fx,
         )
     )
 
@@ -86,6 +96,7 @@ def until(snapshot: Snapshot) -> Snapshot:
         profiles=snapshot.profiles,
         risks={symbol: _until(reading, at) for symbol, reading in snapshot.risks.items()},
         dividends={symbol: _until(reading, at) for symbol, reading in snapshot.dividends.items()},
+        payouts={symbol: _until(reading, at) for symbol, reading in snapshot.payouts.items()},
         rates={symbol: _until(reading, at) for symbol, reading in snapshot.rates.items()},
         fx={symbol: _until(reading, at) for symbol, reading in snapshot.fx.items()},
     )

@@ -8,13 +8,21 @@ major unit of their currency (pounds, never pence). What a price must satisfy be
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from quotewell.endpoints import Fetched
 from quotewell.errors import ProviderError
+from quotewell.providers.checked_values import (
+    check_events,
+    check_splits,
+    finite,
+    in_major,
+    positive,
+    scaled,
+)
 from quotewell.providers.outliers import without_outliers
 from quotewell.providers.plausible import (
     SuspectPrice,
@@ -29,16 +37,15 @@ from quotewell.providers.units import may_be_hundredths, unit_problem
 from quotewell.records import (
     Closes,
     Dividend,
-    DividendEvent,
     Fx,
     History,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
     Record,
     Risk,
-    Split,
 )
 from quotewell.symbols import minor_unit
 
@@ -47,6 +54,7 @@ __all__ = [
     "check",
     "check_closes",
     "check_dividend",
+    "check_payouts",
     "check_profile",
     "check_quote",
     "held_back",
@@ -57,7 +65,6 @@ Stored = Mapping[Need, Record]
 
 _FUTURE_TOLERANCE = 60.0
 _MAX_BETA = 20.0
-_SMALLEST, _LARGEST = 1e-12, 1e15
 _MINOR_TO_MAJOR = {"GBP", "ILS", "ZAR"}
 """Currencies whose exchange quotes in hundredths: without a unit in the answer, 250 may be 250 or 2.50."""
 _AS_TOLD = "files"
@@ -114,9 +121,9 @@ class _Answer(NamedTuple):
     bars: Mapping[str, Closes]
     refused: Mapping[str, SuspectPrice]
 
-    def currency(self, record: Quote | Dividend | History) -> str | None:
+    def currency(self, record: Quote | Payouts | History) -> str | None:
         """The unit of a record's prices: its own, its answer's, or the profile's where that is no guess."""
-        own = None if isinstance(record, Dividend) else record.currency
+        own = None if isinstance(record, Payouts) else record.currency
         if own:
             return own
         besides = (self.fetched.found.get((record.symbol, facet)) for facet in ("quote", "profile"))
@@ -139,7 +146,9 @@ def _admit(need: Need, record: Record, answer: _Answer, checked: Fetched) -> Rec
     if isinstance(record, Profile):
         return _admit_profile(record, answer)
     if isinstance(record, Dividend):
-        return check_dividend(record, answer.currency(record))
+        return check_dividend(record)
+    if isinstance(record, Payouts):
+        return _admit_payouts(record, answer, checked)
     if isinstance(record, History):
         return _admit_history(record, answer, checked.closes)
     figure = _check_figure(record)
@@ -164,11 +173,11 @@ def _require_believed(record: Fx | Rate, answer: _Answer, checked: Fetched) -> N
 
 def _check_figure(record: Record) -> Record:
     if isinstance(record, Fx):
-        rate = _positive(record.rate)
+        rate = positive(record.rate)
         _require(record, rate, f"exchange rate {record.rate!r} is not a positive number")
         return msgspec.structs.replace(record, rate=rate)
     if isinstance(record, Rate):
-        interest, years = _fraction(record.rate), _positive(record.years)
+        interest, years = _fraction(record.rate), positive(record.years)
         _require(record, interest, f"interest rate {record.rate!r} is not a fraction between -1 and 1")
         _require(record, years, f"term {record.years!r} is not a positive number of years")
         return msgspec.structs.replace(record, years=years, rate=interest)
@@ -189,17 +198,17 @@ def check_quote(quote: Quote, currency: str | None) -> Quote:
     Raises:
         ProviderError: `invalid`, if the price is not a positive number or has no currency.
     """
-    last = _positive(quote.last)
+    last = positive(quote.last)
     _require(quote, last, f"price {quote.last!r} is not a positive number")
     if currency is None:
         raise _invalid(quote, f"price {quote.last!r} has no currency, and no cached profile settles it")
-    major, scale = _major(currency)
+    major, scale = in_major(currency)
     return msgspec.structs.replace(
         quote,
-        last=_scaled(last, scale),
-        bid=_scaled(_positive(quote.bid), scale),
-        ask=_scaled(_positive(quote.ask), scale),
-        previous_close=_scaled(_positive(quote.previous_close), scale),
+        last=scaled(last, scale),
+        bid=scaled(positive(quote.bid), scale),
+        ask=scaled(positive(quote.ask), scale),
+        previous_close=scaled(positive(quote.previous_close), scale),
         currency=major,
         delay=_not_negative(quote.delay),
     )
@@ -215,22 +224,27 @@ def check_profile(profile: Profile) -> Profile:
     )
 
 
-def check_dividend(dividend: Dividend, currency: str | None) -> Dividend:
-    """Check a dividend record: a yield in [0, 1) or None, events positive, in the major unit, by date.
-
-    Args:
-        dividend: As the provider gave it.
-        currency: The unit of events that name none.
+def check_dividend(dividend: Dividend) -> Dividend:
+    """Check a dividend record: a yield in [0, 1) or None.
 
     Raises:
-        ProviderError: `invalid`, if a yield was given, is no yield, and there are no events either.
+        ProviderError: `invalid`, if a yield was given and is none.
     """
-    stated = _number(dividend.dividend_yield)
+    stated = finite(dividend.dividend_yield)
     dividend_yield = stated if stated is not None and 0.0 <= stated < 1.0 else None
-    events = _check_events(dividend.events, currency)
-    if dividend_yield is None and dividend.dividend_yield is not None and not events:
+    if dividend_yield is None and dividend.dividend_yield is not None:
         raise _invalid(dividend, f"dividend yield {dividend.dividend_yield!r} is not a fraction from 0 to 1")
-    return msgspec.structs.replace(dividend, dividend_yield=dividend_yield, events=events)
+    return msgspec.structs.replace(dividend, dividend_yield=dividend_yield)
+
+
+def check_payouts(payouts: Payouts, currency: str | None) -> Payouts:
+    """Check a record of dividends: amounts positive, in the major unit, by date; others are dropped.
+
+    Args:
+        payouts: As the provider gave it.
+        currency: The unit of events that name none.
+    """
+    return msgspec.structs.replace(payouts, events=check_events(payouts.events, currency))
 
 
 def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
@@ -243,10 +257,10 @@ def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
         currency: The unit of the closes; None leaves them as they are.
         last_day: The last ordinal day that a bar may have.
     """
-    scale = 1 if currency is None else _major(currency)[1]
+    scale = 1 if currency is None else in_major(currency)[1]
     bars: dict[int, float] = {}
     for date, close in zip(closes.dates, closes.closes, strict=False):
-        price = _scaled(_positive(close), scale)
+        price = scaled(positive(close), scale)
         if price is not None and 0 < date <= last_day:
             bars[date] = price
     days = sorted(bars)
@@ -255,8 +269,8 @@ def check_closes(closes: Closes, currency: str | None, last_day: int) -> Closes:
         closes,
         dates=dates,
         closes=[bars[date] for date in dates],
-        splits=_check_splits(closes.splits),
-        dividends=_check_events(closes.dividends, currency),
+        splits=check_splits(closes.splits),
+        dividends=check_events(closes.dividends, currency),
     )
 
 
@@ -266,7 +280,7 @@ def _admit_quote(record: Quote, answer: _Answer) -> Quote:
     quote = check_quote(record, currency)
     before = answer.stored.get((record.symbol, "quote"))
     bars = answer.fetched.closes.get(record.symbol)
-    splits = _check_splits(bars.splits) if bars else ()
+    splits = check_splits(bars.splits) if bars else ()
     stored = before if isinstance(before, Quote) else None
     rate = answer.stored.get((record.symbol, "fx"))
     if stored is not None and rate is not None and is_confirmed(rate, answer.now):
@@ -314,6 +328,18 @@ def _admit_history(history: History, answer: _Answer, closes: dict[str, Closes])
     )
 
 
+def _admit_payouts(payouts: Payouts, answer: _Answer, checked: Fetched) -> Payouts:
+    beside = checked.failed.get((payouts.symbol, "history"))
+    if isinstance(beside, ProviderError) and (payouts.symbol, "history") in answer.fetched.found:
+        # Amounts are of the unit and the shares of the closes beside them.
+        raise ProviderError(payouts.source or "", beside.failure, beside.reason)
+    currency = answer.currency(payouts)
+    has_no_unit = currency is None and any(event.currency is None for event in payouts.events)
+    if has_no_unit and may_be_hundredths(payouts.symbol):
+        raise _invalid(payouts, "dividends without a currency may be in hundredths of it")
+    return check_payouts(payouts, currency)
+
+
 def _doubt_of_closes(closes: Closes, currency: str | None, answer: _Answer) -> str | None:
     stored, before = (answer.stored.get((closes.symbol, facet)) for facet in ("quote", "history"))
     if before is not None and is_confirmed(before, answer.now):
@@ -325,7 +351,7 @@ def _doubt_of_closes(closes: Closes, currency: str | None, answer: _Answer) -> s
 
 
 def _dated(record: Record, now: float) -> Record:
-    as_of = _number(record.as_of)
+    as_of = finite(record.as_of)
     if as_of is not None and as_of > now + _FUTURE_TOLERANCE:
         if not isinstance(record, History):
             raise _invalid(record, f"dated {as_of - now:.0f} s in the future")
@@ -339,56 +365,19 @@ def _require_possible_unit(record: Quote | Profile | History, currency: str | No
         raise _invalid(record, problem)
 
 
-def _major(currency: str) -> tuple[str, int]:
-    major, share = minor_unit(currency)
-    return major, round(1.0 / share)
-
-
-def _check_splits(splits: Sequence[Split]) -> tuple[Split, ...]:
-    good = [split for split in splits if split.date > 0 and _positive(split.ratio) is not None]
-    return tuple(sorted(good, key=lambda split: split.date))
-
-
-def _check_events(events: Iterable[DividendEvent], currency: str | None) -> tuple[DividendEvent, ...]:
-    good: list[DividendEvent] = []
-    for event in events:
-        unit = event.currency or currency
-        major, scale = (None, 1) if unit is None else _major(unit)
-        amount = _scaled(_positive(event.amount), scale)
-        if amount is not None and event.ex_date > 0:
-            good.append(DividendEvent(event.ex_date, amount, major, event.declared))
-    return tuple(sorted(good, key=lambda event: event.ex_date))
-
-
-def _number(value: object) -> float | None:
-    """A finite number of a size that a market can have; None for anything else, NaN included."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST:
-        return float(value)
-    return None
-
-
-def _positive(value: object) -> float | None:
-    number = _number(value)
-    return number if number is not None and number >= _SMALLEST else None
-
-
 def _not_negative(value: object) -> float | None:
-    number = _number(value)
+    number = finite(value)
     return number if number is not None and number >= 0.0 else None
 
 
 def _fraction(value: object) -> float | None:
-    number = _number(value)
+    number = finite(value)
     return number if number is not None and abs(number) < 1.0 else None
 
 
 def _beta(value: object) -> float | None:
-    number = _number(value)
+    number = finite(value)
     return number if number is not None and abs(number) <= _MAX_BETA else None
-
-
-def _scaled(value: float | None, scale: int) -> float | None:
-    return value if value is None or scale == 1 else value / scale
 
 
 def _require(record: Record, value: object, complaint: str) -> None:

@@ -62,7 +62,7 @@ class YahooProvider:
     endpoints = (
         Endpoint(NAME, "quote", frozenset(("quote", "profile", "dividend", "fx", "rate")), 50),
         Endpoint(NAME, "spark", frozenset(("history",)), 20),
-        Endpoint(NAME, "chart", frozenset(("history",)), 1),
+        Endpoint(NAME, "chart", frozenset(("history", "payouts")), 1),
         Endpoint(NAME, "quote_summary", frozenset(("profile", "dividend")), 1),
     )
 
@@ -182,7 +182,7 @@ class YahooProvider:
         return _settled_series(call, series, halved.failed)
 
     def _fetch_chart(self, call: Call, lane: Lane, deadline: float) -> Fetched:
-        from quotewell.providers.yahoo_series import chart_series  # noqa: PLC0415  with the request
+        from quotewell.providers.yahoo_series import chart_payouts, chart_series  # noqa: PLC0415  with the request
 
         symbol = call.symbols[0]
         now = int(self._clock.now())
@@ -194,7 +194,12 @@ class YahooProvider:
             "events": "div,splits",
         }
         payload = self._get(f"/v8/finance/chart/{_in_path(symbol)}", params, lane, deadline)
-        return _settled_series(call, {symbol: chart_series(payload, symbol, self._clock.now())}, {})
+        series = chart_series(payload, symbol, self._clock.now())
+        fetched = _settled_series(call, {symbol: series}, {})
+        if series is not None and call.since is None:  # the end of a chart does not tell all dividends
+            fetched.found[symbol, "payouts"] = chart_payouts(series)
+            fetched.failed.pop((symbol, "payouts"), None)
+        return fetched
 
     def _fetch_summary(self, call: Call, lane: Lane, deadline: float) -> Fetched:
         symbol = call.symbols[0]
@@ -261,7 +266,7 @@ def _settled(call: Call, found: Mapping[str, _Records], failed: Mapping[str, Pro
 def _without(need: Need, records: _Records) -> ProviderError:
     """Why a symbol that was answered has no record of the asked facet."""
     symbol, facet = need
-    if facet == "history":
+    if facet in ("history", "payouts"):
         return ProviderError(NAME, "insufficient", f"{symbol}: the answer has no daily close")
     if "quote" not in records and facet in ("quote", "fx", "rate"):
         return ProviderError(NAME, "invalid", f"{symbol}: the answer has no price")

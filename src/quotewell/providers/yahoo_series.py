@@ -15,9 +15,9 @@ from quotewell.calendars import close_of
 from quotewell.errors import ProviderError
 from quotewell.providers.appending import LONGEST
 from quotewell.providers.yahoo_parse import NAME, mapping, number, result_of, rows_of, text
-from quotewell.records import Closes, DividendEvent, History, Split
+from quotewell.records import Closes, DividendEvent, History, Payouts, Split
 
-__all__ = ["Series", "chart_series", "spark_range", "spark_series"]
+__all__ = ["Series", "chart_payouts", "chart_series", "spark_range", "spark_series"]
 
 _DATA_DELAY = 1200.0
 _ALL = "5y"
@@ -86,6 +86,21 @@ def chart_series(payload: object, symbol: str, fetched_at: float) -> Series | No
     if not result or answered not in (None, symbol):
         raise ProviderError(NAME, "invalid", f"the chart for {symbol} is about {answered or 'nothing'}")
     return _series_of(symbol, result, fetched_at)
+
+
+def chart_payouts(series: Series) -> Payouts:
+    """The dividends of a chart that reaches back as far as there are closes; none of them is an answer, too.
+
+    Yahoo brings their amounts to the shares of the day on which it is asked.
+    """
+    history, closes = series
+    return Payouts(
+        symbol=history.symbol,
+        source=NAME,
+        as_of=history.as_of,
+        fetched_at=history.fetched_at,
+        events=closes.dividends,
+    )
 
 
 def _series_of(symbol: str, result: Wire, fetched_at: float) -> Series | None:

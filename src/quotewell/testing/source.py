@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from quotewell.outcomes import Outcome, PrefetchReport
 from quotewell.records import (
     Dividend,
+    DividendEvent,
     Facet,
     Failure,
     Freshness,
     Fx,
     InstrumentType,
     Need,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -34,6 +36,7 @@ class FakeSource:
         prices: Last price by symbol, in US dollars and as of `now`; or whole quotes.
         betas: Beta by symbol, by daily regression against `benchmark`.
         dividend_yields: Fraction a year by symbol.
+        payouts: Dividends paid or declared by symbol.
         rates: Continuous rate by symbol of the curve (`^IRX`, `^FVX`, `^TNX`, `^TYX`).
         fx: Rate by pair (`EURUSD=X`).
         types: Instrument type by symbol.
@@ -48,6 +51,7 @@ class FakeSource:
         betas: Mapping[str, float] | None = None,
         *,
         dividend_yields: Mapping[str, float] | None = None,
+        payouts: Mapping[str, Sequence[DividendEvent]] | None = None,
         rates: Mapping[str, float] | None = None,
         fx: Mapping[str, float] | None = None,
         types: Mapping[str, InstrumentType] | None = None,
@@ -69,6 +73,8 @@ class FakeSource:
             self._keep("risk", risk)
         for symbol, dividend_yield in (dividend_yields or {}).items():
             self._keep("dividend", Dividend(symbol=symbol, dividend_yield=dividend_yield))
+        for symbol, events in (payouts or {}).items():
+            self._keep("payouts", Payouts(symbol=symbol, events=tuple(events)))
         for symbol, rate in (rates or {}).items():
             self._keep("rate", Rate(symbol=symbol, years=_YEARS[symbol], rate=rate))
         for symbol, rate in (fx or {}).items():
@@ -102,6 +108,10 @@ class FakeSource:
     def dividends(self, symbols: Iterable[str]) -> dict[str, Reading[Dividend]]:
         """Dividend yields by symbol."""
         return self._read("dividend", symbols, Dividend)
+
+    def payouts(self, symbols: Iterable[str]) -> dict[str, Reading[Payouts]]:
+        """Dividends paid or declared by symbol."""
+        return self._read("payouts", symbols, Payouts)
 
     def rates(self, symbols: Iterable[str]) -> dict[str, Reading[Rate]]:
         """Points of the risk-free curve by symbol."""

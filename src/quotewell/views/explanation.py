@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from quotewell.records import Dividend, Facet, Failure, Need, Payout, Quote, Reading, Record
+from quotewell.records import Facet, Failure, Need, Payout, Payouts, Quote, Reading, Record
 from quotewell.symbols import SymbolKind, kind, parse_option
 from quotewell.views.words import iso
 
@@ -23,7 +23,7 @@ __all__ = [
     "values_of",
 ]
 
-_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend", "history")
+_FACETS: tuple[Facet, ...] = ("quote", "profile", "risk", "dividend", "payouts", "history")
 _FACETS_OF_KIND: dict[SymbolKind, tuple[Facet, ...]] = {
     "option": ("quote",),
     "fx": ("fx", "quote", "history"),
@@ -77,7 +77,7 @@ def needs_of(name: str) -> list[Need]:
     needs: list[Need] = [(name, facet) for facet in facets_of(name)]
     option = parse_option(name)
     if option is not None and option.underlying is not None:
-        needs.append((option.underlying, "dividend"))
+        needs += [(option.underlying, "dividend"), (option.underlying, "payouts")]
     return needs
 
 
@@ -93,10 +93,10 @@ def payouts_of(name: str, readings: Mapping[Need, Reading[Record]], now: float) 
     """The dividends that options are valued with, to expiry or for a year; empty where a yield is."""
     option = parse_option(name)
     payer = name if option is None else option.underlying
-    dividend = None if payer is None else readings.get((payer, "dividend"))
-    if payer is None or dividend is None or not isinstance(dividend.record, Dividend):
+    known = None if payer is None else readings.get((payer, "payouts"))
+    if payer is None or known is None or not isinstance(known.record, Payouts):
         return []
-    if not dividend.record.events:
+    if not known.record.events:
         return []
     from quotewell.portfolio.inputs import currency_of  # noqa: PLC0415  numpy, only where there are any
     from quotewell.portfolio.needs import valuation_day  # noqa: PLC0415  likewise
@@ -105,7 +105,7 @@ def payouts_of(name: str, readings: Mapping[Need, Reading[Record]], now: float) 
     quoted = readings[name, "quote"].record if (name, "quote") in readings else None
     currency = currency_of(payer, quoted.currency if isinstance(quoted, Quote) else None)
     last = valuation_day(now) + _A_YEAR if option is None else option.expiry
-    found = payouts_until(last, dividend.record.events, currency, 1.0, now)
+    found = payouts_until(last, known.record.events, currency, 1.0, now)
     return [payout for payout in found if payout.years > 0.0]
 
 

@@ -46,7 +46,7 @@ CHANNEL = ":changes"
 _COMMON = """
 local P = ARGV[1]
 local META, LOG, WHEN = P .. ':meta', P .. ':log', P .. ':when'
-local FACETS = {'quote', 'profile', 'risk', 'dividend', 'history', 'fx', 'rate'}
+local FACETS = {'quote', 'profile', 'risk', 'dividend', 'payouts', 'history', 'fx', 'rate'}
 
 local function meta(field) return tonumber(redis.call('HGET', META, field) or '0') end
 local function bound(rev) return string.format('(%.0f', rev) end

@@ -35,9 +35,9 @@ from quotewell.portfolio.snapshot import Snapshot, take, until
 from quotewell.protocols import TickerSource
 from quotewell.records import (
     RECORD_TYPES,
-    Dividend,
     DividendEvent,
     Freshness,
+    Payouts,
     Quote,
     Reading,
     Record,
@@ -50,7 +50,14 @@ _NUMBERS = (
     "last", "bid", "ask", "beta", "standard_error", "r_squared", "dividend_yield", "rate", "years",
 )  # fmt: skip
 _INSTANTS = ("as_of", "fetched_at", "window_start", "window_end")
-_TABLES = {"profile": "profiles", "risk": "risks", "dividend": "dividends", "rate": "rates", "fx": "fx"}
+_TABLES = {
+    "profile": "profiles",
+    "risk": "risks",
+    "dividend": "dividends",
+    "payouts": "payouts",
+    "rate": "rates",
+    "fx": "fx",
+}
 _ABSENT = "absent"
 """The freshness of a reading without a value."""
 _KNOWN = frozenset(("quote", *_TABLES))
@@ -108,7 +115,7 @@ def market_to_arrow(snapshot: Snapshot, basis: Basis) -> Any:
     columns |= {name: to_instants(said(name)) for name in _INSTANTS}
     columns["n"] = pa.array(said("n"), pa.int64())
     events = [
-        [msgspec.structs.asdict(event) for event in record.events] if isinstance(record, Dividend) else None
+        [msgspec.structs.asdict(event) for event in record.events] if isinstance(record, Payouts) else None
         for record in records
     ]
     columns["events"] = pa.array(events, _events_type(pa))
@@ -195,7 +202,7 @@ def _reading(facet: str, row: dict[str, Any]) -> Reading[Any]:
     kind = RECORD_TYPES[facet]
     events = row.pop("events")
     fields = {name: row[name] for name in kind.__struct_fields__ if row.get(name) is not None}
-    if events and facet == "dividend":
+    if events and facet == "payouts":
         fields["events"] = tuple(DividendEvent(**event) for event in events)
     said = row["freshness"] or "fresh"
     if said == _ABSENT:

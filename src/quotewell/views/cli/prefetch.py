@@ -136,6 +136,9 @@ def _print_plan(plan: PrefetchPlan, *, as_json: bool) -> None:
         if rows
         else "no requests"
     )
+    if plan.possible:
+        more = f"{count(plan.possible, 'request')} more at most"
+        lines.append(f"{more}, one for each underlying of options that turns out to pay dividends")
     if plan.unsupported:
         shown = ", ".join(map(printable, plan.unsupported[:_SHOWN]))
         more = f" and {number(len(plan.unsupported) - _SHOWN)} more" if len(plan.unsupported) > _SHOWN else ""

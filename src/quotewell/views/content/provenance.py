@@ -12,6 +12,7 @@ from quotewell.records import (
     Facet,
     Freshness,
     Fx,
+    Payouts,
     Profile,
     Quote,
     Rate,
@@ -20,7 +21,7 @@ from quotewell.records import (
     RecordT,
     Risk,
 )
-from quotewell.views.words import NOT_AVAILABLE, number, printable
+from quotewell.views.words import NOT_AVAILABLE, count, number, printable
 
 __all__ = ["Source", "sources"]
 
@@ -29,6 +30,7 @@ _WHAT: dict[str, str] = {
     "profile": "name",
     "risk": "beta",
     "dividend": "dividend yield",
+    "payouts": "dividends",
     "fx": "exchange rate",
     "rate": "interest rate",
 }
@@ -72,12 +74,22 @@ def sources(snapshot: Snapshot) -> tuple[Source, ...]:
         *_of("quote", quotes.values(), snapshot.at),
         *_of("risk", snapshot.risks.values(), snapshot.at),
         *_of("dividend", snapshot.dividends.values(), snapshot.at),
+        *_of("payouts", _paid(snapshot), snapshot.at),
         *_of("fx", snapshot.fx.values(), snapshot.at),
         *_of("rate", snapshot.rates.values(), snapshot.at),
         *_of("profile", snapshot.profiles.values(), snapshot.at),
     ]
     rank = {NOT_AVAILABLE: 0, "stale": 1}
     return tuple(sorted(found, key=lambda one: (rank.get(one.state, 2), one.symbol)))
+
+
+def _paid(snapshot: Snapshot) -> list[Reading[Payouts]]:
+    """Dividends, but for gaps beside the gap of a yield: where none is known, nobody is asked for them."""
+    return [
+        reading
+        for symbol, reading in snapshot.payouts.items()
+        if reading.usable or (symbol in snapshot.dividends and snapshot.dividends[symbol].usable)
+    ]
 
 
 def _of(facet: Facet, readings: Iterable[Reading[RecordT]], at: float | None) -> list[Source]:
@@ -123,7 +135,11 @@ def _value(record: Record) -> str:
         return number(record.rate, 4)
     if isinstance(record, Rate):
         return _percent(record.rate)
-    return printable(record.name or NOT_AVAILABLE) if isinstance(record, Profile) else ""
+    if isinstance(record, Payouts):
+        name = count(len(record.events), "ex-date")
+    else:
+        name = record.name or NOT_AVAILABLE if isinstance(record, Profile) else ""
+    return printable(name)
 
 
 def _percent(fraction: float | None) -> str:
