@@ -31,6 +31,7 @@ HEADER = ["| | what is asked | without it | with it |", "|---|---|---:|---:|"]
 STOCKS = [f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(61)]
 BOOK = STOCKS[:60]
 THREADS, PROCESSES, ASKS = 8, 4, 20
+UNDERLYINGS, WEEKS = 3, 26
 FRIDAY_EVENING = dt.datetime(2026, 10, 9, 21, 0, tzinfo=dt.UTC).timestamp()
 HOUR = 3_600.0
 
@@ -199,6 +200,22 @@ def sessions(bench: Bench) -> tuple[int, int]:
         return without, bench.count(lambda: each_hour(lambda: tickers.get_price(STOCKS[0])))
 
 
+def dividends_by_date(bench: Bench) -> tuple[int, int]:
+    payouts, both = needs(BOOK[:UNDERLYINGS], "payouts"), needs(BOOK[:UNDERLYINGS], "dividend", "payouts")
+
+    def each_week(ask: Callable[[], object]) -> None:
+        for _ in range(WEEKS):
+            ask()
+            bench.clock.advance(7 * 24 * HOUR)
+
+    with bench.open() as tickers:
+        tickers.prefetch(both)
+        without = bench.count(lambda: each_week(lambda: tickers.refresh(payouts)))
+    with bench.open() as tickers:
+        with_it = bench.count(lambda: each_week(lambda: tickers.prefetch(both)))
+    return without, with_it
+
+
 def each_second(bench: Bench, tickers: TickerService, symbol: str = STOCKS[0]) -> None:
     for _ in range(ASKS):
         price_or_none(tickers, symbol)
@@ -243,6 +260,9 @@ STEPS = {
     "single flight": Step(f"60 prices, by {THREADS} threads at once", single_flight),
     "leases": Step(f"60 prices, by {PROCESSES} processes at once", leases),
     "market sessions": Step("one price each hour of a weekend", sessions),
+    "dividends when they are due": Step(
+        f"ex-dates of {UNDERLYINGS}, each week of half a year", dividends_by_date
+    ),
     "a failure is remembered": Step(f"one price, {ASKS} times in 20 s of an outage", remembered_failure),
     "a 429 pauses all": Step(f"one price, {ASKS} times in 20 s after a 429", remembered_429),
     "an unknown symbol is remembered": Step(f"a mistyped symbol, {ASKS} times", remembered_unknown),

@@ -194,6 +194,19 @@ def test_changes_are_told_of_one_moment(level: SqliteLevel) -> None:
 # ---------------------------------------------------------------------------------------- odd contents
 
 
+def test_a_table_of_a_later_version_does_not_keep_a_running_process_from_its_cache(
+    path: Path, level: SqliteLevel
+) -> None:
+    put(level, quote("A"))
+    rev = level.rev()
+    put(level, quote("B"))
+    connection = sqlite3.connect(path)
+    connection.execute("insert into touched (tbl, rev) values ('standing', ?)", (rev + 1,))
+    connection.commit()
+    connection.close()
+    assert level.changes_since(rev).keys == {"quote": {"B"}}
+
+
 def test_events_that_are_no_json_are_damage(path: Path, level: SqliteLevel) -> None:
     level.put_many("payouts", [Payouts(symbol="A", fetched_at=1.0)], begun=level.rev())
     connection = sqlite3.connect(path)

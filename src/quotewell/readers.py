@@ -293,20 +293,35 @@ class Readers:
     def _of_payers(self, paid: Iterable[Need]) -> list[Need]:
         """Those whose yield is known to be above 0: who asks for the dividends of others asks in vain."""
         needs = list(paid)
-        yields = self.peek([(symbol, "dividend") for symbol, _ in needs])
-        return [need for need in needs if (_yield_of(yields[need[0], "dividend"]) or 0.0) > 0.0]
+        yields = self.stored([(symbol, "dividend") for symbol, _ in needs])
+        return [need for need in needs if self._pays(yields.get((need[0], "dividend")))]
+
+    def _pays(self, record: Record | None) -> bool:
+        if not isinstance(record, Dividend) or not record.dividend_yield:
+            return False
+        return self.freshness_at("dividend", record, self._clock.now()) > Freshness.NONE
 
     def _payouts_readings(self, paid: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
         """What is stored, and of payers what is to be had; whether one pays has just been asked."""
-        readings = self.peek(paid)
-        enough = Freshness.GRACE if ask.grace else Freshness.FRESH
-        fresh = {need for need in paid if readings[need].freshness >= enough}
-        asked = [*fresh, *self._of_payers(need for need in paid if need not in fresh)]
-        if ask.fetch and asked:
-            readings |= self.engine.read(asked, self._market, ask)
+        unasked = self._not_to_ask_for(paid, ask) if ask.fetch else set()
+        asked = [need for need in paid if need not in unasked]
+        readings = self.engine.read(asked, self._market, ask) if asked else {}
+        readings |= self.peek(unasked)
         silent = [need for need in paid if not readings[need].usable and readings[need].failure is None]
         yields = self.peek([(symbol, "dividend") for symbol, _ in silent])
         return readings | {need: _unpaid(yields[need[0], "dividend"]) for need in silent}
+
+    def _not_to_ask_for(self, paid: Sequence[Need], ask: Ask) -> set[Need]:
+        """Those of which there are no dividends to answer with, and no payer to ask for them."""
+        enough, now = Freshness.GRACE if ask.grace else Freshness.FRESH, self._clock.now()
+        old = self.growing_old(paid, 0.0)
+        stored = self.stored(old)
+        missing = [
+            need
+            for need in old
+            if need not in stored or self.freshness_at("payouts", stored[need], now) < enough
+        ]
+        return set(missing).difference(self._of_payers(missing))
 
     def _risk_readings(self, derived: Sequence[Need], ask: Ask) -> dict[Need, Reading[Record]]:
         loader = RiskLoader(
@@ -317,11 +332,6 @@ class Readers:
             weekly=self.settings.beta == "weekly",
         )
         return self.engine.read(derived, loader, ask)
-
-
-def _yield_of(reading: Reading[Record]) -> float | None:
-    record = reading.record if reading.usable else None
-    return record.dividend_yield if isinstance(record, Dividend) else None
 
 
 def _unpaid(reading: Reading[Record]) -> Reading[Record]:

@@ -327,6 +327,8 @@ def _changes(connection: sqlite3.Connection, rev: int) -> Changes:
         return Changes(current, changed, rebuilt=True)
     touched = connection.execute("select tbl from touched where rev > ?", (rev,)).fetchall()
     for (table,) in touched:
+        if table not in FACETS and not table.startswith(RESULT_PREFIX):
+            continue  # a later version's, which has brought the file up to date while this process runs
         scope = scope_of(table)
         keys = {key for (key,) in connection.execute(table_sql(table).changed, (*scope, rev, *scope, rev))}
         if keys:

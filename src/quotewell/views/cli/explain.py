@@ -68,7 +68,7 @@ def _text(name: str, facets: dict[Facet, Reading[Record]], now: float) -> str:
                 field: value for field, value in values_of(reading.record).items() if value not in (None, [])
             }
             rows = [[f"  {field}", _word(value)] for field, value in known.items()]
-            lines.append(aligned(rows, left=(0, 1)))
+            lines.append(aligned(rows, left=(0, 1)) if rows else "  nothing more is known")
         if failure is not None:
             lines.append(
                 f"  last failure: {printable(failure.reason)} ({failure.source or 'quotewell'}, "
