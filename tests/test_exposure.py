@@ -262,7 +262,7 @@ def test_no_more_than_all_is_covered_in_whatever_order_the_weights_are_summed() 
         is_cash=flags,
         is_option=options,
         notionals=notionals,
-        deltas=ones,
+        deltas=[1.0 if option else NAN for option in options],
         assumed=flags,
         exposures=ones,
         betas=ones,
