@@ -5,8 +5,9 @@ READY := .venv/.ready
 DEV_READY := .venv/.dev-ready
 DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
+MUTATION_READY := .venv/.mutation-ready
 
-.PHONY: demo test coverage check docs package bench torture clean
+.PHONY: demo test coverage check docs package bench torture mutants clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -20,6 +21,10 @@ $(DEV_READY): $(READY)
 
 $(BENCH_READY): $(DEV_READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	touch $@
+
+$(MUTATION_READY): $(DEV_READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,mutation]'
 	touch $@
 
 $(DOCS_READY): $(DEV_READY)
@@ -51,8 +56,13 @@ package: $(DOCS_READY)    ## wheel and sdist, checked, installed alone and with 
 torture: $(DEV_READY)     ## kills, soaks, full fault matrix
 	$(BIN)/pytest -m torture -n 2 --dist worksteal
 
+mutants: $(MUTATION_READY)  ## which changes of four modules their tests do not see, docs/mutation.md
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children 1
+	$(BIN)/mutmut results
+
 bench: $(BENCH_READY)     ## ratios against raw peers, into docs/performance.md
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv mutants build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

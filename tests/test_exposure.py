@@ -154,10 +154,12 @@ def test_underlyings_are_netted_before_they_are_put_into_buckets() -> None:
     assert list(found.grouping.sums(values).net) == [24.0, 13.0]
 
 
-def test_of_small_codes_only_those_that_occur_are_underlyings() -> None:
+@pytest.mark.parametrize("codes", [(3, 0), (3.0, 0.0), (7, -1), ("SPY", "AAPL")])
+def test_underlyings_are_those_that_occur_whatever_they_are_coded_as(codes: tuple[object, object]) -> None:
     exposures = [100.0, -30.0, 5.0, 1.0]
-    found = by_underlying([3, 0, 3, 3], exposures, [False] * 4, exposures)
-    assert list(found.underlyings) == [0, 3]
+    one, other = codes
+    found = by_underlying(np.array([one, other, one, one]), exposures, [False] * 4, exposures)
+    assert list(found.underlyings) == [other, one]
     assert list(found.total.net) == [-30.0, 106.0]
     assert figures(found.exposures.total) == (106.0, -30.0, 76.0, 136.0)
 
@@ -262,7 +264,7 @@ def test_no_more_than_all_is_covered_in_whatever_order_the_weights_are_summed() 
         is_cash=flags,
         is_option=options,
         notionals=notionals,
-        deltas=ones,
+        deltas=[1.0 if option else NAN for option in options],
         assumed=flags,
         exposures=ones,
         betas=ones,

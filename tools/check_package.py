@@ -24,7 +24,7 @@ USES = {
     "plot": "import matplotlib",
 }
 """What an extra is for: it has to be importable with it."""
-FOR_DEVELOPERS = {"dev", "docs", "release", "fuzz", "bench"}
+FOR_DEVELOPERS = {"dev", "docs", "release", "fuzz", "mutation", "bench"}
 
 
 def main() -> int:
