@@ -124,7 +124,7 @@ def _figures(charts: dict[str, Chart]) -> list[Markup]:
 
 
 def _figure(key: str, chart: Chart) -> Markup:
-    table = Table("", chart.headings, chart.rows)
+    table = Table("", chart.headings, chart.rows, label=chart.title)
     drawn = element(
         "div", role="img", aria_label=chart.sentence, data_chart=key, style=f"height: {chart.height}px"
     )
