@@ -99,7 +99,7 @@ def test_a_day_in_the_past_is_valued_at_its_close(view: BookView) -> None:
     view.choose(day=dt.date(2025, 5, 6))
     summary = view.overview().summary
     assert summary.valuation_at == dt.datetime(2025, 5, 6, 20, tzinfo=dt.UTC)
-    assert not view.is_live
+    assert view.phase(view.overview()) == "closed"
 
 
 def test_a_day_to_come_is_refused(view: BookView) -> None:
@@ -109,9 +109,17 @@ def test_a_day_to_come_is_refused(view: BookView) -> None:
 
 
 def test_figures_are_live_while_the_market_is_open(view: BookView, clock: ManualClock) -> None:
-    assert not view.is_live  # an hour after the close
+    shown = view.overview()
+    assert view.phase(shown) == "closed"  # an hour after the close
     clock.advance(18 * HOUR)
-    assert view.is_live
+    assert view.phase(shown) == "open"
+
+
+def test_nothing_is_live_offline(file: ImportedFile, clock: ManualClock) -> None:
+    clock.advance(18 * HOUR)
+    with connect(Settings(cache_url="memory://", calendars="plain", offline=True), clock=clock) as offline:
+        view = BookView(file, offline)
+        assert view.phase(view.overview()) == "closed"
 
 
 def test_prefetch_asks_for_all_of_the_book_whatever_is_chosen(view: BookView, market: FakeProvider) -> None:

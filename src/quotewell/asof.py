@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -153,6 +153,14 @@ class AsOfSource:
     def fx(self, symbols: Iterable[str]) -> dict[str, Reading[Fx]]:
         """Exchange rates that were known at the instant."""
         return self._then("fx", [normalise(symbol) for symbol in symbols], Fx)
+
+    def stored_closes(self, symbols: Collection[str]) -> dict[str, Closes]:
+        """Daily closes as they are kept, later ones too; nobody is asked."""
+        return self._tickers.stored_closes(symbols)
+
+    def stored(self, needs: Iterable[Need]) -> dict[Need, Record]:
+        """The records as they are kept, whenever they were fetched; nobody is asked."""
+        return self._tickers.stored(needs)
 
     def _then(
         self, facet: str, names: Sequence[str], record_type: type[RecordT]

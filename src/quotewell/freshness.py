@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -27,10 +27,12 @@ __all__ = [
     "Assurance",
     "Judgement",
     "Lifetime",
+    "Phase",
     "SessionTable",
     "assurance",
     "judge",
     "lifetimes",
+    "market_phase",
     "next_failure",
     "session_table",
     "throttled",
@@ -54,6 +56,9 @@ _OVERDUE = 7 * _DAY
 _PASSING = frozenset({"network", "timeout", "server", "rate_limited", "quota", "insufficient"})
 """Failures that say nothing about the symbol; history may have come meanwhile where it was insufficient."""
 
+Phase = Literal["closed", "unsure", "open"]
+"""Of a market; `unsure` where prices may still come: its hours are not known, or it has closed just now."""
+_AROUND_THE_CLOCK = ("fx", "crypto", "future")
 SessionTable = Callable[[float], Sessions | None]
 """The market's sessions around an instant; None where they are not known."""
 
@@ -124,6 +129,27 @@ def lifetimes(overrides: Mapping[str, Mapping[str, float]]) -> Mapping[Facet, Li
 def session_table(symbol: str) -> SessionTable | None:
     """The plain rule for symbols that trade in New York; None for all others."""
     return new_york_sessions if exchange_of(symbol) is NEW_YORK else None
+
+
+def market_phase(symbol: str, sessions: SessionTable | None, now: float) -> Phase:
+    """Whether the price of `symbol` may be changing at `now` (epoch seconds).
+
+    Args:
+        symbol: Canonical.
+        sessions: The session table of its exchange; None where no session applies, or none is known.
+        now: The instant.
+    """
+    market = kind(symbol)
+    if market in _AROUND_THE_CLOCK:
+        return "closed" if market != "crypto" and _weekday(now) in _WEEKEND else "open"
+    around = None if sessions is None else sessions(now)
+    if around is None:
+        return "unsure"
+    if around.is_open:
+        return "open"
+    # Free feeds show the closing price only now.
+    awaited = around.previous.close + around.exchange.closing_auction + DATA_DELAY
+    return "unsure" if now < awaited else "closed"
 
 
 def judge(

@@ -12,7 +12,7 @@ from quotewell.cache.loading import by_table
 from quotewell.cache.readthrough import Ask, ReadThrough
 from quotewell.calendars import Sessions
 from quotewell.endpoints import Lane
-from quotewell.freshness import Judgement
+from quotewell.freshness import Judgement, Phase, market_phase
 from quotewell.market import MarketLoader
 from quotewell.prefetch import PrefetchPlan, summed
 from quotewell.protocols import Clock, Coordinator
@@ -220,6 +220,15 @@ class Readers:
         """How usable `record` is at `now`, and the sessions of its exchange then; None where none applies."""
         table = self._store.policies["quote"].sessions(record.symbol)
         return self._store.judge(facet, record, now), None if table is None else table(now)
+
+    def phase(self, symbols: Iterable[str]) -> Phase:
+        """The market's phase where it is the furthest from closed; `closed` of no symbols.
+
+        May have to read the sessions of an exchange, or to work them out.
+        """
+        now, table = self._clock.now(), self._store.policies["quote"].sessions
+        phases = {market_phase(symbol, table(symbol), now) for symbol in symbols}
+        return "open" if "open" in phases else "unsure" if "unsure" in phases else "closed"
 
     @property
     def clock(self) -> Clock:

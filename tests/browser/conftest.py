@@ -22,6 +22,7 @@ from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import StockPosition
 from quotewell.testing import MarketSimulator
 from quotewell.testing.simulator import Instrument
+from quotewell.views.cli.main import main
 
 _NEXT_MORNING = 18 * 3600.0
 """From the close of the sample to 10 o'clock: the market is open."""
@@ -98,6 +99,21 @@ def page(context: BrowserContext, expected_errors: list[str]) -> Iterator[Page]:
     yield opened
     opened.close()
     assert [error for error in errors if not any(text in error for text in expected_errors)] == []
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a small book, at its file's own prices."""
+    monkeypatch.setenv("QUOTEWELL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    book = tmp_path / "Portfolio_Positions_May-08-2025.csv"
+    book.write_text(
+        "symbol,quantity,price,description\n"
+        "AMZN,100,190,<script>window.hacked = 1</script>\nKO,-50,70,Coca-Cola\nCASH,,,\n"
+    )
+    path = tmp_path / "report.html"
+    assert main(["summary", str(book), "--offline", "--html", str(path)]) == 0
+    return path
 
 
 def _stocks(path: Path) -> list[str | Instrument]:

@@ -8,22 +8,6 @@ import pytest
 from playwright.sync_api import Page
 
 from page_under_test import SCREENSHOTS
-from quotewell.views.cli.main import main
-
-
-@pytest.fixture
-def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Of a small book, at its file's own prices."""
-    monkeypatch.setenv("QUOTEWELL_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    book = tmp_path / "Portfolio_Positions_May-08-2025.csv"
-    book.write_text(
-        "symbol,quantity,price,description\n"
-        "AMZN,100,190,<script>window.hacked = 1</script>\nKO,-50,70,Coca-Cola\nCASH,,,\n"
-    )
-    path = tmp_path / "report.html"
-    assert main(["summary", str(book), "--offline", "--html", str(path)]) == 0
-    return path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -95,7 +95,7 @@ def _part(part: str, table: ExposureTable, palette: Palette) -> dict[str, Any]:
         "name": part.capitalize(),
         "stack": "exposure",
         "barWidth": _BAR,
-        "color": palette.net if is_first else palette.muted,  # of the legend
+        "color": palette.long if is_first else palette.long_soft,  # of the legend
         "data": [
             {
                 "value": getattr(table.long, part),

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from quotewell.portfolio.summary import NetBucket, Summary
+from quotewell.views.charts import Sparkline, sparkline
 from quotewell.views.content.overview import Overview
 from quotewell.views.render.amounts import Unit, unit_for
 from quotewell.views.words import NOT_AVAILABLE, count, percent, signed
@@ -28,6 +29,13 @@ class KeyFigure(msgspec.Struct, frozen=True, kw_only=True):
     """What it leaves out or rests on; empty where there is nothing to say."""
     explained: str = ""
     """The marker at length."""
+    past: Sparkline | None = None
+    """How it came here; None where no honest line can be drawn.
+
+    Only the value has one, of its shares. Exposures rest on deltas, and with beta on betas, that nobody has
+    kept; netted by underlying they would not be the figure without them. A day's change is that line's last
+    step.
+    """
 
 
 def unit_of(summary: Summary) -> Unit:
@@ -41,7 +49,7 @@ def key_figures(shown: Overview) -> tuple[KeyFigure, ...]:
     summary, unit = shown.summary, unit_of(shown.summary)
     exposures = summary.exposure_by_underlying
     return (
-        _value(summary, unit),
+        _value(shown, unit),
         _exposure("Net exposure", exposures.net, unit),
         _exposure("Gross exposure", exposures.gross, unit),
         _beta_adjusted(summary, unit),
@@ -49,8 +57,8 @@ def key_figures(shown: Overview) -> tuple[KeyFigure, ...]:
     )
 
 
-def _value(summary: Summary, unit: Unit) -> KeyFigure:
-    value = summary.value
+def _value(shown: Overview, unit: Unit) -> KeyFigure:
+    summary, value = shown.summary, shown.summary.value
     marker, explained = _missing(value.missing)
     stale = summary.freshness.stale
     if not marker and stale:
@@ -61,6 +69,7 @@ def _value(summary: Summary, unit: Unit) -> KeyFigure:
         beside=_difference(summary, unit),
         marker=marker,
         explained=explained,
+        past=None if shown.past is None else sparkline(shown.past, unit),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from quotewell.portfolio.day_change import DayChange, day_change, day_changes
 from quotewell.portfolio.importers import RejectedRow
+from quotewell.portfolio.past_values import PastValues, read_past_values
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.row import ValuedRow, row_of
 from quotewell.portfolio.summary import Summary, WhatIfPoint
@@ -29,6 +30,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[RejectedRow, ...]
     curve: tuple[WhatIfPoint, ...]
     sources: tuple[Source, ...]
+    past: PastValues | None
+    """Of today's shares, where closes are kept of enough of the book."""
 
 
 def overview(
@@ -52,4 +55,5 @@ def overview(
         rejected=tuple(book.rejected),
         curve=what_if(columns, moves, summary.value.total),
         sources=sources(columns.snapshot),
+        past=read_past_values(columns, book.tickers),
     )

@@ -23,6 +23,7 @@ class Column(msgspec.Struct, frozen=True):
         heading: Above it.
         is_text: Whether it stands at the left.
         shown: Whether it is there until it is chosen away.
+        wide: Whether a window as narrow as a phone's has no room for it until it is chosen.
         explained: What the figure is.
     """
 
@@ -30,6 +31,7 @@ class Column(msgspec.Struct, frozen=True):
     heading: str
     is_text: bool = False
     shown: bool = True
+    wide: bool = False
     explained: str = ""
 
 
@@ -54,11 +56,11 @@ COLUMNS = (
     Column("symbol", "Position", is_text=True),
     Column("description", "Description", is_text=True, shown=False),
     Column("account", "Account", is_text=True, shown=False),
-    Column("quantity", "Quantity"),
-    Column("price", "Price", explained="A share, or a unit of premium, in its own currency"),
-    Column("day", "Day's change", explained="Since the previous close, at today's exchange rate"),
+    Column("quantity", "Quantity", wide=True),
+    Column("price", "Price", wide=True, explained="A share, or a unit of premium, in its own currency"),
+    Column("day", "Day's change", wide=True, explained="Since the previous close, at today's exchange rate"),
     Column("value", "Value"),
-    Column("delta", "Delta", explained="Change of the price for 1.00 of the underlying's"),
+    Column("delta", "Delta", wide=True, explained="Change of the price for 1.00 of the underlying's"),
     Column("volatility", "Implied vol.", shown=False, explained="A year"),
     Column("exposure", "Exposure", explained="Delta-adjusted: what moves like shares"),
     Column("share", "% of value", explained="The exposure in percent of the book's value"),

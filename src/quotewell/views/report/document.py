@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from quotewell._version import __version__
 from quotewell.portfolio.summary import Summary
-from quotewell.views.charts import Chart, exposure_bars, exposure_stack, javascript_in, pnl_curve
+from quotewell.views.charts import Chart, Sparkline, exposure_bars, exposure_stack, javascript_in, pnl_curve
 from quotewell.views.content.key_figures import KeyFigure, key_figures
 from quotewell.views.content.overview import Overview
 from quotewell.views.render.header import moment
@@ -97,7 +97,20 @@ def _key_figure(figure: KeyFigure) -> Markup:
         element("span", figure.text, class_=f"figure {figure.tone}".strip()),
         element("span", figure.beside, class_="beside"),
         *([element("span", figure.marker, class_="marker", title=figure.explained)] if figure.marker else []),
+        *([_past(figure.past)] if figure.past is not None else []),
         class_="key",
+    )
+
+
+def _past(line: Sparkline) -> Markup:
+    x, y = map(str, line.end)
+    drawn = [element("path", d=line.path), element("circle", cx=x, cy=y, r="2.5")]
+    return element(
+        "div",
+        element("svg", *drawn, class_="sparkline", viewBox=line.box, role="img", aria_label=line.sentence),
+        element("span", line.label),
+        class_="past",
+        title=line.sentence,
     )
 
 
@@ -111,7 +124,7 @@ def _figures(charts: dict[str, Chart]) -> list[Markup]:
 
 
 def _figure(key: str, chart: Chart) -> Markup:
-    table = Table("", chart.headings, chart.rows)
+    table = Table("", chart.headings, chart.rows, label=chart.title)
     drawn = element(
         "div", role="img", aria_label=chart.sentence, data_chart=key, style=f"height: {chart.height}px"
     )

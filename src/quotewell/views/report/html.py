@@ -29,6 +29,7 @@ class Table(msgspec.Struct, frozen=True):
         rows: Texts by column; a row whose first cell is in `strong` is set apart.
         left: Columns of texts.
         strong: First cells of rows that are sums.
+        label: What it is called where it has no caption.
     """
 
     caption: str
@@ -36,17 +37,20 @@ class Table(msgspec.Struct, frozen=True):
     rows: Sequence[Sequence[str | Markup]]
     left: frozenset[int] = frozenset((0,))
     strong: frozenset[str] = frozenset()
+    label: str = ""
 
     def html(self) -> Markup:
-        """The element, in a box that scrolls where it is too wide."""
+        """The element, in a box that scrolls where it is too wide, by keyboard as well."""
         head = "".join(
             f'<th scope="col"{self._kind(place)}>{text(heading)}</th>'
             for place, heading in enumerate(self.headings)
         )
         body = "\n".join(self._row(row) for row in self.rows)
         caption = f"<caption>{text(self.caption)}</caption>" if self.caption else ""
+        named = escape(self.caption or self.label)
         return Markup(
-            f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{named}">'
+            f"<table>{caption}<thead><tr>{head}</tr></thead>"
             f"<tbody>\n{body}\n</tbody></table></div>"
         )
 

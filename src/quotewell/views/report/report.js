@@ -13,11 +13,22 @@ function resolved(value) {
   );
 }
 
+// Where there is no room beside a bar for its amount, it is written shorter; the table has it whole.
+const NARROW = 420;
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+function shortened(options) {
+  const brief = ({ value }) => short.format(value).replace("-", "\u2212");
+  const written = (bar) => (bar.label ? { ...bar, label: { ...bar.label, formatter: brief } } : bar);
+  const series = options.series.map((one) => (one.type === "bar" ? { ...one, data: one.data.map(written) } : one));
+  return { ...options, series };
+}
+
 function draw(scheme) {
   for (const element of document.querySelectorAll("[data-chart]")) {
     echarts.getInstanceByDom(element)?.dispose();
     const chart = echarts.init(element, null, { renderer: "svg" });
-    chart.setOption({ ...resolved(CHARTS[element.dataset.chart][scheme]), animation: false });
+    const options = { ...resolved(CHARTS[element.dataset.chart][scheme]), animation: false };
+    chart.setOption(element.clientWidth < NARROW ? shortened(options) : options);
   }
 }
 
@@ -25,6 +36,4 @@ draw(dark.matches ? "dark" : "light");
 dark.addEventListener("change", () => draw(dark.matches ? "dark" : "light"));
 addEventListener("beforeprint", () => draw("light"));
 addEventListener("afterprint", () => draw(dark.matches ? "dark" : "light"));
-addEventListener("resize", () => {
-  for (const element of document.querySelectorAll("[data-chart]")) echarts.getInstanceByDom(element)?.resize();
-});
+addEventListener("resize", () => draw(dark.matches ? "dark" : "light"));

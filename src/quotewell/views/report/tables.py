@@ -34,7 +34,7 @@ def values(summary: Summary) -> Table:
     rows.append(["Broker says", unit.text(value.broker_total), ""])
     if value.difference is not None:
         rows.append(["Difference", unit.change(value.difference).plain, ""])
-    return Table("Value", ("", unit.name, "%"), rows, strong=frozenset(("Total",)))
+    return Table("Value", ("Kind", unit.name, "%"), rows, strong=frozenset(("Total",)))
 
 
 def exposures(summary: Summary) -> Table:
@@ -49,7 +49,7 @@ def exposures(summary: Summary) -> Table:
         _bucket("Short, by underlying", netted.short, unit),
         _bucket("Gross, by underlying", netted.gross, unit),
     ]
-    headings = ("", "Stocks", "Options", f"Total, {unit.name}", "% of value", "Beta-adjusted")
+    headings = ("Side", "Stocks", "Options", f"Total, {unit.name}", "% of value", "Beta-adjusted")
     missing = by_leg.net.beta_adjusted_missing
     caption = f"Exposure, without {', '.join(missing)}" if missing else "Exposure"
     return Table(caption, headings, rows, strong=frozenset(("Net",)))
@@ -73,8 +73,8 @@ def underlyings(summary: Summary) -> Table:
         for row in summary.by_underlying
     ]
     headings = (
-        "Underlying", "", f"Value, {unit.name}", "Net exposure", "% of value", "Beta", "",
-        "Beta-adjusted", "",
+        "Underlying", "Name", f"Value, {unit.name}", "Net exposure", "% of value", "Beta", "± error",
+        "Beta-adjusted", "Note",
     )  # fmt: skip
     return Table("By underlying", headings, rows, left=frozenset((0, 1, 8)))
 
@@ -92,7 +92,7 @@ def what_if(summary: Summary) -> Table:
         )
         for point in summary.what_if
     ]
-    headings = ("Market", f"P&L, {unit.name}", "% of value", "With volatility rising in a fall", "")
+    headings = ("Market", f"P&L, {unit.name}", "% of value", "With volatility rising in a fall", "Note")
     return Table("If the market moves", headings, rows, left=frozenset((0, 4)))
 
 
@@ -111,7 +111,7 @@ def expiring(summary: Summary) -> Table | None:
         )
         for option in summary.expiring
     ]
-    headings = ("Expiry", "Option", "Account", "Contracts", "", "Assignment")
+    headings = ("Expiry", "Option", "Account", "Contracts", "State", "Assignment")
     return Table("Expiring within 14 days", headings, rows, left=frozenset((0, 1, 2, 4, 5)))
 
 
@@ -139,7 +139,7 @@ def problems(shown: Overview) -> Table:
         for group in issues(shown)
         for issue in group.issues
     ]
-    return Table("Problems", ("Kind", "Line", ""), rows, left=frozenset((0, 2)))
+    return Table("Problems", ("Kind", "Line", "What"), rows, left=frozenset((0, 2)))
 
 
 def provenance(shown: Overview) -> Table:
@@ -158,7 +158,7 @@ def provenance(shown: Overview) -> Table:
         )
         for source in shown.sources
     ]
-    headings = ("Symbol", "", "Value", "Source", "As of", "Fetched", "Age", "", "Last failure")
+    headings = ("Symbol", "What", "Value", "Source", "As of", "Fetched", "Age", "State", "Last failure")
     return Table("Where every value comes from", headings, rows, left=frozenset((0, 1, 3, 4, 5, 7, 8)))
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from quotewell.calendars import close_of, new_york_sessions
+from quotewell.calendars import close_of
 from quotewell.errors import UsageError
+from quotewell.freshness import Phase
 from quotewell.outcomes import Progress
 from quotewell.portfolio.export import to_csv
 from quotewell.portfolio.importers import ImportedFile
-from quotewell.portfolio.needs import Entry
+from quotewell.portfolio.needs import Entry, is_priced
 from quotewell.portfolio.overrides import Overrides
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import Position
@@ -78,11 +79,23 @@ class BookView:
         self.overrides: dict[tuple[str, Facet], float] = {}
         """The user's own prices, betas and yields, of this page alone."""
 
-    @property
-    def is_live(self) -> bool:
-        """Whether figures change by themselves: valued now, with a market open and a provider to ask."""
-        is_now = self.choice.day is None and not self.tickers.settings.offline
-        return is_now and new_york_sessions(self.tickers.now()).is_open
+    def phase(self, shown: Overview) -> Phase:
+        """Whether figures change by themselves: valued now, with a provider to ask, and a market open.
+
+        Those markets count on which what is shown trades; exchange rates do not.
+        """
+        if self.choice.day is not None or self.tickers.settings.offline:
+            return "closed"
+        return self.tickers.phase(
+            {
+                row.symbol
+                for row in shown.rows
+                if row.symbol is not None
+                and row.kind in ("stock", "option")
+                and "expired" not in row.flags
+                and is_priced(row.symbol)
+            }
+        )
 
     def choose(self, **fields: object) -> None:
         """Look at another part.

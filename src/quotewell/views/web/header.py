@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, Protocol
 
+from quotewell.freshness import Phase
 from quotewell.views.content.overview import Overview
 from quotewell.views.render.header import moment
 from quotewell.views.web.book_view import BookView
@@ -67,13 +68,14 @@ class Header:
         for part in self._parts:
             part.visible = False
 
-    def show(self, view: BookView, whole: Overview, shown: Overview) -> None:
+    def show(self, view: BookView, whole: Overview, shown: Overview, phase: Phase) -> None:
         """Say what is shown.
 
         Args:
             view: What is chosen.
             whole: Of all underlyings.
             shown: What is chosen of it.
+            phase: Of its market.
         """
         summary = shown.summary
         for part in self._parts:
@@ -83,7 +85,7 @@ class Header:
         about = [count(summary.counts.rows, "row"), f"valued {valued}"]
         if summary.broker != _PLAIN:
             about.insert(0, summary.broker)
-        if view.is_live:
+        if phase == "open":
             about.append("live")
         self._about.set_text(" · ".join(about))
         accounts = view.file.accounts

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from nicegui import ui
 
 from quotewell.errors import QuotewellError
+from quotewell.freshness import Phase
 from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.records import Facet
 from quotewell.service import TickerService
@@ -36,7 +37,7 @@ __all__ = ["Page"]
 _POLL = 0.2
 """Seconds between two looks at how far a prefetch is."""
 LIVE_EVERY = 15.0
-"""Seconds between two valuations while the market is open."""
+"""Seconds between two valuations while a market of the book is open, or prices may still come."""
 _GONE = "This book is not kept any more: open its file again."
 
 
@@ -56,6 +57,8 @@ class Page:
         self._view: BookView | None = None
         self._whole: Overview | None = None
         self._shown: Overview | None = None
+        self._phase: Phase = "closed"
+        """At that valuation: one more follows it, with the last prices and without the word `live`."""
         self._turn = 0
         """Of the latest valuation: an earlier one that ends later is not shown."""
         self._busy = False
@@ -73,7 +76,8 @@ class Page:
         text("Skip to the figures", "a", "skip").props["href"] = "#figures"
         self._header = Header(self)
         self._progress = ProgressBar()
-        with box("main", "content", id="figures", tabindex="-1"):
+        # NiceGUI has a `main` around all of it.
+        with box("div", "content", id="figures", tabindex="-1"):
             self._empty = Empty(self.open_book)
             self._content = box("div", "grid")
             with self._content:
@@ -158,15 +162,21 @@ class Page:
         whole = await asyncio.to_thread(view.overview, whole=True)
         shown = whole if view.choice.underlying is None else await asyncio.to_thread(view.overview)
         points = await asyncio.to_thread(view.curve, shown)
+        phase = await asyncio.to_thread(view.phase, shown)
         if turn == self._turn:
-            self._whole, self._shown = whole, shown
-            self._show(view, whole, shown, points)
+            self._whole, self._shown, self._phase = whole, shown, phase
+            self._show(view, whole, shown, points, phase)
 
     def _show(
-        self, view: BookView, whole: Overview, shown: Overview, points: tuple[WhatIfPoint, ...]
+        self,
+        view: BookView,
+        whole: Overview,
+        shown: Overview,
+        points: tuple[WhatIfPoint, ...],
+        phase: Phase,
     ) -> None:
         self._content.visible = True
-        self._header.show(view, whole, shown)
+        self._header.show(view, whole, shown, phase)
         self._figures.show(shown)
         self._exposures.show(whole, shown, view.choice.underlying)
         self._curve.show(shown, points)
@@ -201,12 +211,14 @@ class Page:
             await self._value()
 
     async def _live(self) -> None:
-        """While the market is open: value anew; what has grown old is fetched."""
-        if self._view is None or self._busy or not self._view.is_live:
+        """While prices change: value anew; what has grown old is fetched."""
+        view, shown = self._view, self._shown
+        if view is None or shown is None or self._busy:
             return
         self._busy = True
         try:
-            await self._value()
+            if self._phase != "closed" or await asyncio.to_thread(view.phase, shown) != "closed":
+                await self._value()
         finally:
             self._busy = False
 

@@ -64,9 +64,11 @@ export default {
     actions: { type: Array, default: () => [] },
   },
   data() {
+    const isNarrow = matchMedia("(max-width: 640px)").matches;
+    const isHidden = (column) => !column.shown || (column.wide && isNarrow);
     return {
       query: "", by: null, descending: false, open: {},
-      hidden: Object.fromEntries(this.columns.filter((column) => !column.shown).map((column) => [column.key, true])),
+      hidden: Object.fromEntries(this.columns.filter(isHidden).map((column) => [column.key, true])),
     };
   },
   computed: {
