@@ -178,7 +178,7 @@ def test_symbol_and_quantity_are_enough() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"symbol": "AMZN", "quantity": math.inf}, "quantity: inf is no number to reckon with"),
+        ({"symbol": "AMZN", "quantity": math.inf}, "quantity: inf is not a finite number"),
         ({"symbol": "AMZN", "quantity": 1.0, "kind": "option"}, "AMZN is of the kind stock, not option"),
         ({"symbol": "^VIX", "quantity": 1.0}, "an index cannot be held"),
         ({"symbol": None, "quantity": 1.0}, "is empty"),
@@ -388,7 +388,7 @@ for module in ("service", "wiring", "providers", "cache"):
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match="need pyarrow") as caught:
+    with pytest.raises(UsageError, match="needs pyarrow") as caught:
         book_of([stock()]).to_arrow()
     assert caught.value.hint == "pip install 'quotewell[arrow]'"
 

@@ -110,4 +110,4 @@ def test_live_a_fault_is_reported_and_the_files_own_prices_stand_in(cli: Command
     assert "33 ~stale" in ran.out
     wrong = cli("demo", "--live", "--fault", "nonsense")
     assert wrong.code == 2
-    assert wrong.err.startswith("quotewell: --fault: fault 'nonsense': none of 400, ")
+    assert wrong.err.startswith("quotewell: --fault nonsense: no such fault (one of 400, ")

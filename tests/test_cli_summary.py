@@ -126,16 +126,16 @@ def test_the_benchmark_is_a_symbol_and_is_named(cli: CommandLine, sample: str) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--as-of", "yesterday"], "argument --as-of: 'yesterday' is not a date like 2025-05-08"),
-        (["--rate", "4.3"], "argument --rate: '4.3' is not a fraction; 4.3 % is 0.043"),
-        (["--rate", "EURO=0.02"], "argument --rate: 'EURO' is no currency code like EUR"),
-        (["--rate", "EUR="], "argument --rate: '' is not a number"),
-        (["--dividend-yield", "nan"], "argument --dividend-yield: 'nan' is not a number"),
-        (["--assume-beta", "1e999"], "argument --assume-beta: '1e999' is not a number"),
-        (["--benchmark", "?!"], "argument --benchmark: symbol '?!'"),
-        (["--beta", "mine"], "argument --beta: invalid choice: 'mine'"),
-        (["--strct"], "unrecognized arguments: --strct"),
-        (["--as-of", "9" * 5000], "argument --as-of: '9999999999"),
+        (["--as-of", "yesterday"], "--as-of: 'yesterday' is not a date like 2025-05-08"),
+        (["--rate", "4.3"], "--rate: '4.3' is not a fraction; 4.3 % is 0.043"),
+        (["--rate", "EURO=0.02"], "--rate: 'EURO' is no currency code like EUR"),
+        (["--rate", "EUR="], "--rate: '' is not a number"),
+        (["--dividend-yield", "nan"], "--dividend-yield: 'nan' is not a number"),
+        (["--assume-beta", "1e999"], "--assume-beta: '1e999' is not a number"),
+        (["--benchmark", "?!"], "--benchmark: symbol '?!'"),
+        (["--beta", "mine"], "--beta: 'mine' is none of computed, weekly, provider"),
+        (["--strct"], "summary: unknown option --strct (did you mean --strict? "),
+        (["--as-of", "9" * 5000], "--as-of: '9999999999"),
     ],
 )
 def test_wrong_options_are_one_line_and_code_2(

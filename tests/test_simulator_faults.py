@@ -276,7 +276,7 @@ def test_handshakes_are_hit_only_when_named_or_by_the_star(simulator: MarketSimu
 
 
 def test_an_unknown_kind_names_the_known_ones(simulator: MarketSimulator) -> None:
-    with pytest.raises(ValueError, match=r"fault 'boom': none of 400, .*duplicated"):
+    with pytest.raises(ValueError, match=r"no fault 'boom'; there are 400, .*duplicated"):
         simulator.fault("boom")
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "StaleDataWarning",
     "SymbolError",
     "UsageError",
+    "missing_extra",
 ]
 
 FailureKind = Literal[
@@ -69,6 +70,13 @@ class UsageError(QuotewellError):
     """A wrong argument, option or setting."""
 
     kind = "usage"
+
+
+def missing_extra(what: str, package: str | None, extra: str) -> UsageError:
+    """The error for a package that only an extra of quotewell brings along."""
+    return UsageError(
+        f"{what} needs {package}, which is not installed", hint=f"pip install 'quotewell[{extra}]'"
+    )
 
 
 class SymbolError(QuotewellError, ValueError):

@@ -9,7 +9,10 @@ import msgspec
 
 from quotewell.records import Freshness, Need, Reading, Record
 
-__all__ = ["Outcome", "PrefetchReport", "Progress", "Status", "outcome_of", "progress_of"]
+__all__ = ["NOT_ASKED", "Outcome", "PrefetchReport", "Progress", "Status", "outcome_of", "progress_of"]
+
+NOT_ASKED = "not cached, and no provider was asked"
+"""Why there is no value, where there is no failure either."""
 
 Status = Literal["fresh", "fetched", "kept", "unknown", "omitted", "failed"]
 
@@ -85,8 +88,7 @@ def outcome_of(reading: Reading[Record]) -> Outcome:
     if reading.usable and failure is None and reading.freshness != Freshness.STALE:
         return Outcome("fresh")
     if failure is None:
-        reason = "no provider was asked"
-        return Outcome("kept", reason) if reading.usable else Outcome("failed", f"not cached, and {reason}")
+        return Outcome("kept", "no provider was asked") if reading.usable else Outcome("failed", NOT_ASKED)
     status: Status = "kept" if reading.usable else "failed"
     if not reading.usable and (failure.kind == "unknown" or failure.kind == "omitted"):  # noqa: PLR1714  `in` narrows no Literal
         status = failure.kind

@@ -22,7 +22,7 @@ from quotewell.cache.stats import CacheStats, Counters, DayStats
 from quotewell.endpoints import Lane, Pause
 from quotewell.errors import CacheDegradedWarning, CacheError, DataUnavailable, StaleDataWarning
 from quotewell.figures import MOST_AT_HAND, GetValue, figure_reader, records_at_hand
-from quotewell.outcomes import PrefetchReport, Progress, outcome_of, progress_of
+from quotewell.outcomes import NOT_ASKED, PrefetchReport, Progress, outcome_of, progress_of
 from quotewell.prefetch import TICKER_FACETS, PrefetchPlan, needs_of
 from quotewell.protocols import Clock, Coordinator
 from quotewell.providers.chain import Chain
@@ -325,7 +325,7 @@ class TickerService(Readers):
         reading = self.read([(name, facet)], timeout=timeout, max_age=max_age)[name, facet]
         record = reading.record
         if record is None:
-            reason = reading.failure.reason if reading.failure else "not cached, and no provider was asked"
+            reason = reading.failure.reason if reading.failure else NOT_ASKED
             raise DataUnavailable(name, facet, reason)
         age = self._clock.now() - (record.fetched_at or 0.0)
         if max_age is not None and age > max_age:

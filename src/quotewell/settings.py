@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from quotewell.errors import UsageError
+from quotewell.wrong_settings import said, unknown_setting, wrong_setting
 
 __all__ = ["Settings", "load_mapping", "load_settings", "save_mapping"]
 
@@ -25,6 +26,10 @@ _LIBPQ = ("postgresql", "postgres")
 _WITHHELD = "withheld"
 _PLAIN_NAMES = {"FMP_API_KEY": "fmp_api_key"}
 _NOT_FIELDS = frozenset({"QUOTEWELL_CONFIG"})
+
+_Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+_NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+_AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -47,19 +52,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """With what all keys in Valkey or Redis begin."""
     cache_schema: str = "quotewell"
     """The schema of the tables in PostgreSQL."""
-    cache_timeout: float = 0.5
+    cache_timeout: _Positive = 0.5
     """How long the shared cache may take for an answer before the service goes on without it."""
     offline: bool = False
     """Never ask a provider."""
 
     yahoo_base_url: str | None = None
-    yahoo_rate: float = 2.0
-    yahoo_burst: int = 5
-    yahoo_concurrency: int = 2
+    yahoo_rate: _Positive = 2.0
+    yahoo_burst: _AtLeastOne = 5
+    yahoo_concurrency: _AtLeastOne = 2
     fmp_base_url: str = "https://financialmodelingprep.com/stable"
     fmp_api_key: str | None = None
-    fmp_rate: float = 4.0
-    fmp_burst: int = 5
+    fmp_rate: _Positive = 4.0
+    fmp_burst: _AtLeastOne = 5
     fmp_per_day: int | None = 250
     """The free plan's daily allowance; 0 for none."""
     fmp_batch_quotes: bool = False
@@ -73,16 +78,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     calendars: Literal["exchange", "plain"] = "exchange"
     """Sessions of every exchange with its holidays and half days, or New York's weekdays alone."""
 
-    connect_timeout: float = 5.0
-    request_timeout: float = 15.0
-    get_timeout: float = 20.0
+    connect_timeout: _Positive = 5.0
+    request_timeout: _Positive = 15.0
+    get_timeout: _NotNegative = 20.0
     """How long `get_*` may take at most before it raises or serves a stale value."""
-    soft_timeout: float = 2.0
+    soft_timeout: _NotNegative = 2.0
     """How long a call waits for a fetch when a stale value is at hand."""
-    command_timeout: float = 15.0
+    command_timeout: _NotNegative = 15.0
     """The soft timeout of commands."""
-    prefetch_timeout: float = 600.0
-    lease_seconds: float = 30.0
+    prefetch_timeout: _NotNegative = 600.0
+    lease_seconds: _Positive = 30.0
 
     memory_records: int = 500_000
     """Bound of the memory level, in records over all facets."""
@@ -136,7 +141,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
         except ValueError:
             host = None
         if not host:
-            raise UsageError("cache_url: no host, or a wrong port", hint="like valkey://user@host:6379/0")
+            raise UsageError(
+                "cache_url: it names no host, or a wrong port", hint="like valkey://user@host:6379/0"
+            )
         if password is None:
             password = self.cache_password or self._password_from_file()
             secret = "" if password is None else f":{quote(password, safe='')}"
@@ -167,7 +174,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n") or None
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cache_password_file: {path} cannot be read: {error}") from error
+            raise UsageError(
+                f"cache_password_file: {path} cannot be read: {said(error)}",
+                hint="check its name and permissions",
+            ) from error
 
     def without_secrets(self) -> Settings:
         """The same with a mark in place of each secret, for `with_secrets`, and with absolute folders."""
@@ -213,35 +223,36 @@ def load_settings(
         UsageError: For an unknown field, a value of the wrong type, or an unreadable config file.
     """
     environ = os.environ if environment is None else environment
-    fields: dict[str, Any] = dict(_from_file(environ))
-    fields.update(_from_environment(environ))
-    fields.update({name: value for name, value in (arguments or {}).items() if value is not None})
+    path, fields = _from_file(environ)
+    origins = {field: f"{path}: {field}" for field in fields}
+    for name, field, value in _from_environment(environ):
+        fields[field], origins[field] = value, name
+    for field, value in (arguments or {}).items():
+        if value is not None:
+            fields[field], origins[field] = value, field
     unknown = fields.keys() - set(Settings.__struct_fields__)
     if unknown:
-        raise UsageError(f"unknown setting: {', '.join(sorted(unknown))}", hint="docs/settings.md lists all")
+        raise unknown_setting(unknown, origins, Settings.__struct_fields__)
     try:
         return msgspec.convert(fields, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise UsageError(
-            f"a setting has the wrong type: {error}", hint="docs/settings.md lists all"
-        ) from error
+        raise wrong_setting(str(error), fields, origins, Settings, _SECRETS) from error
 
 
 def _path(kind: type, value: object) -> object:
     return kind(value)
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, object]]:
+    """Variable, field and value of all that are set."""
     for name, field in _PLAIN_NAMES.items():
         if environ.get(name):
-            found[field] = environ[name]
+            yield name, field, environ[name]
     for name, text in environ.items():
         if not name.startswith(_PREFIX) or name in _NOT_FIELDS or not text:
             continue
         field = name.removeprefix(_PREFIX).lower()
-        found[field] = _parsed(name, field, text)
-    return found
+        yield name, field, _parsed(name, field, text)
 
 
 def _parsed(name: str, field: str, text: str) -> object:
@@ -251,27 +262,35 @@ def _parsed(name: str, field: str, text: str) -> object:
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
-            raise UsageError(f"{name}: not JSON: {error}", hint='like {"quote": {"fresh": 60}}') from error
+            raise UsageError(f"{name}: is no JSON: {error}", hint='like {"quote": {"fresh": 60}}') from error
     return text
 
 
-def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
+def _from_file(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
     named = environ.get("QUOTEWELL_CONFIG")
     path = Path(named) if named else _user_config()
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if named:
-            raise UsageError(f"QUOTEWELL_CONFIG: {path} does not exist") from None
-        return {}
+            raise UsageError(
+                f"QUOTEWELL_CONFIG: {path} does not exist", hint="write it, or unset QUOTEWELL_CONFIG"
+            ) from None
+        return path, {}
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+        raise _unreadable(path, error) from error
     import tomllib  # noqa: PLC0415  most have no config file
 
     try:
-        return tomllib.loads(text)
+        return path, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    if isinstance(error, OSError):
+        return UsageError(f"{path}: cannot be read: {said(error)}", hint="check its name and permissions")
+    return UsageError(f"{path}: cannot be read as TOML: {error}", hint="docs/settings.md shows one")
 
 
 def load_mapping(name: str) -> dict[str, str]:
@@ -287,7 +306,7 @@ def load_mapping(name: str) -> dict[str, str]:
         saved = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml"))) or "none"
         raise UsageError(f"there is no mapping {name!r}", hint=f"saved in {path.parent}: {saved}") from None
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+        raise _unreadable(path, error) from error
 
 
 def save_mapping(name: str, mapping: Mapping[str, str]) -> Path:
@@ -303,7 +322,9 @@ def save_mapping(name: str, mapping: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{path}: cannot be written: {said(error)}", hint="check the permissions of its folder"
+        ) from error
     return path
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Option",
     "Right",
     "SymbolKind",
+    "currency_code",
     "currency_pair",
     "exchange_suffix",
     "kind",
@@ -255,3 +256,15 @@ def minor_unit(currency: str) -> tuple[str, float]:
     Codes are case-sensitive. A currency that is no minor unit is its own major unit: `USD` → `("USD", 1.0)`.
     """
     return _MINOR_UNITS.get(currency, (currency, 1.0))
+
+
+def currency_code(text: str) -> str:
+    """The code of a major unit, in capital letters: `eur` → `EUR`.
+
+    Raises:
+        SymbolError: It is none.
+    """
+    code = text.strip().upper()
+    if len(code) != 3 or not (code.isascii() and code.isalpha()) or code in _MINOR_UNITS:
+        raise SymbolError(f"{text[:_SHOWN]!r} is no currency code", hint="a code of three letters, like EUR")
+    return code

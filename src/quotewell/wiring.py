@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from quotewell.cache.memory import MemoryCache
 from quotewell.cache.readthrough import ReadThrough
 from quotewell.cache.stats import Counters
 from quotewell.cache.store import Store, TablePolicy
 from quotewell.clock import SystemClock
-from quotewell.errors import CacheDegradedWarning, CacheError, UsageError
+from quotewell.errors import CacheDegradedWarning, CacheError, SymbolError, UsageError
 from quotewell.freshness import Lifetime, SessionTable, lifetimes, session_table
 from quotewell.protocols import Clock, Coordinator, Level, Provider
 from quotewell.providers.chain import Chain
@@ -23,6 +25,7 @@ from quotewell.risks import is_weekly
 from quotewell.service import TickerService
 from quotewell.sessions import ExchangeSessions
 from quotewell.settings import Settings, load_settings
+from quotewell.symbols import currency_code, normalise
 
 __all__ = ["connect", "migration", "open"]
 
@@ -62,6 +65,7 @@ def connect(
     """
     own = clock is not None or providers is not None or stores is not None
     clock = SystemClock() if clock is None else clock
+    settings = _in_canonical_form(settings)
 
     def kept(table: str) -> float:
         policy = store.policies.get(table)
@@ -90,6 +94,25 @@ def connect(
         settings=settings,
         reopen=None if own else _reopen,
     )
+
+
+def _in_canonical_form(settings: Settings) -> Settings:
+    """The settings with the benchmark and the base currency as everything else writes them.
+
+    Raises:
+        UsageError: One of them is none.
+    """
+    try:
+        benchmark = normalise(settings.benchmark)
+    except SymbolError as error:
+        raise UsageError(f"benchmark: {error}", hint=error.hint) from error
+    try:
+        base = currency_code(settings.base_currency)
+    except SymbolError as error:
+        raise UsageError(f"base_currency: {error}", hint=error.hint) from error
+    if (benchmark, base) == (settings.benchmark, settings.base_currency):
+        return settings
+    return msgspec.structs.replace(settings, benchmark=benchmark, base_currency=base)
 
 
 def _reopen(settings: Settings) -> TickerService:

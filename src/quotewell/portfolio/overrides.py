@@ -125,7 +125,7 @@ def parse_overrides(text: str, name: str) -> Overrides:
     for table in ("price", "beta", "dividend_yield"):
         for symbol, value in getattr(file, table).items():
             if not math.isfinite(value):
-                raise UsageError(f"{name}: [{table}] {symbol}: {value} is no number to reckon with")
+                raise UsageError(f"{name}: [{table}] {symbol}: {value} is not a finite number")
     return Overrides(
         prices=_by_symbol(file.price, name, "price"),
         betas=_by_symbol(file.beta, name, "beta"),
@@ -156,7 +156,7 @@ def _events(symbol: str, dates: Mapping[str, float], name: str) -> tuple[Dividen
         except ValueError as error:
             raise UsageError(f"{name}: [dividends.{symbol}] {text} is no day: {error}") from error
         if not math.isfinite(amount):
-            raise UsageError(f"{name}: [dividends.{symbol}] {text}: {amount} is no number to reckon with")
+            raise UsageError(f"{name}: [dividends.{symbol}] {text}: {amount} is not a finite number")
         found[day] = amount
     return tuple(DividendEvent(day, found[day], None, declared=True) for day in sorted(found))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
 from quotewell.errors import UsageError
+from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.row import ValuedRow
+from quotewell.suggestions import did_you_mean
 
-__all__ = ["Group", "Selection", "grouped", "sort_order"]
+__all__ = ["Group", "Selection", "checked_flag", "grouped", "not_held", "sort_order"]
 
 _SORTABLE = tuple(field for field in ValuedRow.__struct_fields__ if field != "flags")
 
@@ -65,10 +67,35 @@ def sort_order(text: str | None) -> tuple[str, bool]:
         return "", False
     field, separator, direction = text.partition(":")
     if field not in _SORTABLE:
-        raise UsageError(f"--sort {field[:40]}: no such field", hint=f"one of {', '.join(_SORTABLE)}")
+        nearest = did_you_mean(field, _SORTABLE)
+        raise UsageError(
+            f"--sort {field[:40]}: no such field", hint=f"{nearest}one of {', '.join(_SORTABLE)}"
+        )
     if separator and direction not in ("asc", "desc"):
         raise UsageError(f"--sort {text[:60]}: the direction is asc or desc", hint=f"--sort {field}:desc")
     return field, direction == "desc"
+
+
+def checked_flag(name: str | None) -> str | None:
+    """The name of a flag, or none.
+
+    Raises:
+        UsageError: There is no such flag.
+    """
+    known = tuple(flag.name.lower() for flag in Flag if flag.name)
+    if name is not None and name not in known:
+        raise UsageError(
+            f"--flag {name[:40]}: no such flag", hint=f"{did_you_mean(name, known)}one of {', '.join(known)}"
+        )
+    return name
+
+
+def not_held(symbols: Sequence[str], held: Collection[str]) -> UsageError:
+    """The error for symbols that no row of a book moves with; `held` are those that one does."""
+    return UsageError(
+        f"no position moves with {', '.join(symbols)}",
+        hint=f"{did_you_mean(symbols[0], held)}stocks, funds and underlyings of options can be named",
+    )
 
 
 def _reaches(figure: float | None, least: float | None) -> bool:

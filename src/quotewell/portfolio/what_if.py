@@ -20,6 +20,7 @@ from quotewell.portfolio.columns import OPTION, Columns
 from quotewell.portfolio.flags import Flag
 from quotewell.portfolio.payouts import dividends_of
 from quotewell.portfolio.report import instant
+from quotewell.portfolio.selection import not_held
 from quotewell.portfolio.summary import WhatIfPoint
 from quotewell.portfolio.totals import known_sum
 from quotewell.symbols import normalise
@@ -182,9 +183,7 @@ def _check(
     held = {columns.underlyings[code] for code in columns.underlying[rows].tolist()}
     unknown = sorted(shocks.keys() - held)
     if unknown:
-        raise UsageError(
-            f"no position moves with {', '.join(unknown)}", hint="shocks are of stocks, funds and underlyings"
-        )
+        raise not_held(unknown, held)
 
 
 def _points(

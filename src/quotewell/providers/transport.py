@@ -122,8 +122,10 @@ def failure_of_status(status: int) -> FailureKind:
 def redacted(text: str) -> str:
     """A foreign message in one line of at most 200 characters, with query strings (keys, crumbs) cut off.
 
-    So is libcurl's advice to read its manual, which tells the reader nothing of what has happened.
+    So are libcurl's introduction and its advice to read its manual, and the system's numbers of errors, which
+    tell the reader nothing of what has happened.
     """
+    text = re.sub(r"^(Failed to perform, curl: \(\d+\) |\[Errno -?\d+\] )", "", text)
     line = " ".join(re.sub(r"\?\S*", "", text.partition(" See https://curl.se")[0]).split())
     line = re.sub(r"(?i)\b(api_?key|token|crumb)\b\s*[=:]\s*\S+", r"\1=***", line)
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"

@@ -69,7 +69,7 @@ class YahooProvider:
     def __init__(self, settings: Settings, coordinator: Coordinator, clock: Clock) -> None:
         base_url = settings.yahoo_base_url
         if base_url and not base_url.startswith(("http://", "https://")):
-            raise UsageError(f"yahoo_base_url {base_url!r} is no URL", hint="like http://127.0.0.1:8000")
+            raise UsageError(f"yahoo_base_url: {base_url!r} is no URL", hint="like http://127.0.0.1:8000")
         self.requests = 0
         self._clock = clock
         self._base_url = base_url

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from quotewell.errors import UsageError
+from quotewell.errors import missing_extra
 from quotewell.views.words import NOT_AVAILABLE, count, number, printable, shortened, signed
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def require_matplotlib() -> None:
         UsageError: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("a picture needs matplotlib", hint="pip install 'quotewell[plot]'")
+        raise missing_extra("a picture", "matplotlib", "plot")
 
 
 def save(found: WhatIfReport, path: Path) -> None:
@@ -55,6 +56,8 @@ def save(found: WhatIfReport, path: Path) -> None:
         UsageError: matplotlib is not installed.
     """
     require_matplotlib()
+    # Where it cannot keep its font list it says so in three lines; the picture is the same.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl  # noqa: PLC0415  an extra, and slow to import
 
     dated = {"Date": None} if path.suffix.lower() == ".svg" else {}

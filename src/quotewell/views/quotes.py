@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from quotewell.errors import SymbolError
+from quotewell.outcomes import NOT_ASKED
 from quotewell.records import Need, Profile, Quote, Reading, Record, Risk
 from quotewell.symbols import normalise
 from quotewell.views.words import iso
@@ -64,7 +65,7 @@ def quote_row(text: str, name: str | SymbolError, readings: Mapping[Need, Readin
     if reading.failure is not None:
         row.error = reading.failure.reason
     elif row.price is None:
-        row.error = "not cached, and no provider was asked"
+        row.error = NOT_ASKED
     return row
 
 

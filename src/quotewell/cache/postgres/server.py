@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quotewell.errors import UsageError
+from quotewell.errors import missing_extra
 
 if TYPE_CHECKING:
     from quotewell.cache.postgres.pool import PostgresPool
@@ -29,6 +29,5 @@ def open_pool(url: str, schema: str, *, timeout: float) -> PostgresPool:
     except ImportError as error:
         if error.name is not None and error.name.partition(".")[0] == "quotewell":
             raise
-        hint = "pip install 'quotewell[postgres]'"
-        raise UsageError("a cache in PostgreSQL needs the extra 'postgres'", hint=hint) from error
+        raise missing_extra("a cache in PostgreSQL", error.name, "postgres") from error
     return PostgresPool(url, schema, timeout=timeout)

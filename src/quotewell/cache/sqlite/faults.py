@@ -74,10 +74,10 @@ def cache_error(path: Path, error: Exception) -> CacheError:
     """The library's error for what `sqlite3` or the operating system said about `path`."""
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, OSError):
-        reason, hint = (
-            error.strerror or "it cannot be used",
-            "check its folder, or set QUOTEWELL_CACHE_DIR to another",
-        )
+        reason = error.strerror or "it cannot be used"
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            reason = "its folder is a file"
+        hint = "check its folder, or set QUOTEWELL_CACHE_DIR to another"
     elif isinstance(error, sqlite3.Error):
         reason, hint = _WORDS.get(
             -1 if code is None else code & _PRIMARY_CODE,

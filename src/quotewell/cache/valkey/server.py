@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from quotewell.cache.valkey.scripts import ADOPT
-from quotewell.errors import CacheError, UsageError
+from quotewell.errors import CacheError, UsageError, missing_extra
 
 __all__ = ["ValkeyServer"]
 
@@ -41,10 +41,11 @@ class ValkeyServer:
         try:
             import valkey  # noqa: PLC0415  an extra
         except ImportError as error:
-            text = "a cache in Valkey or Redis needs a package that is not installed"
-            raise UsageError(text, hint="pip install 'quotewell[valkey]'") from error
+            raise missing_extra("a cache in Valkey or Redis", "valkey", "valkey") from error
         if not prefix or not all(letter.isalnum() or letter in "-_:." for letter in prefix):
-            raise UsageError(f"cache_prefix: {prefix!r} is none", hint="letters, digits and - _ : .")
+            raise UsageError(
+                f"cache_prefix: {prefix!r} cannot begin keys", hint="take letters, digits and - _ : ."
+            )
         parts = urlsplit(url)
         self.prefix = prefix
         self.place = f"{parts.hostname}:{parts.port or 6379}{parts.path}"
@@ -66,13 +67,17 @@ class ValkeyServer:
             )
         except ValueError as error:
             # The error repeats what may be part of a password.
-            raise UsageError("cache_url: cannot be read", hint="like valkey://user@host:6379/0") from error
+            raise UsageError(
+                "cache_url: it is no URL of a server", hint="like valkey://user@host:6379/0"
+            ) from error
         self.client: Any = valkey.Valkey(connection_pool=pool)
         self._scripts: dict[str, Callable[..., Any]] = {}
         try:
             self.call(lambda client: client.ping())
         except TypeError as error:
-            raise UsageError("cache_url: no such option behind the ?", hint="like ?ssl_ca_certs=…") from error
+            raise UsageError(
+                "cache_url: it has an unknown option behind the ?", hint="like ?ssl_ca_certs=…"
+            ) from error
 
     def call(self, use: Callable[[Any], T]) -> T:
         """What `use` returns of the client.
@@ -81,7 +86,7 @@ class ValkeyServer:
             CacheError: The server did not answer, or refused.
         """
         if self._closed:
-            raise CacheError(f"valkey at {self.place}: closed")
+            raise CacheError(f"valkey at {self.place}: the cache is closed", hint="open a new service")
         try:
             try:
                 return use(self.client)

@@ -159,7 +159,7 @@ def holdings_from_arrow(data: Any) -> Holdings:
 def _entry(row: dict[str, Any]) -> Entry:
     for name in _FIGURES:
         if row[name] in _INFINITE:
-            raise RowError(f"{name}: {row[name]} is no number to reckon with")
+            raise RowError(f"{name}: {row[name]} is not a finite number")
     if row["kind"] == "pending":
         if row["value"] is None:
             raise RowError("pending activity without an amount")

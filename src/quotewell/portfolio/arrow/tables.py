@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from quotewell.analytics.arrays import Bools, Floats, Integers
-from quotewell.errors import UsageError
+from quotewell.errors import UsageError, missing_extra
 
 __all__ = [
     "METADATA",
@@ -47,7 +47,7 @@ def module() -> Any:
     try:
         import pyarrow as pa  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise UsageError("Arrow tables need pyarrow", hint="pip install 'quotewell[arrow]'") from error
+        raise missing_extra("a book as an Arrow table", "pyarrow", "arrow") from error
     return pa
 
 

@@ -139,11 +139,10 @@ def _recognised(table: Table) -> tuple[Importer, Columns, str]:
             hint="export positions (holdings) from the broker, not its history or orders; "
             "Robinhood and Webull have no positions export: write a table with the columns symbol,quantity",
         )
-    brokers = ", ".join(importer.broker for importer in IMPORTERS)
+    brokers = ", ".join(importer.broker for importer in IMPORTERS if importer.broker != "plain")
     raise ImportFailed(
         table.name,
-        f"no header of a known kind in its first {_HEADER_WITHIN} rows (known: {brokers})",
-        hint="export positions from the broker as CSV, write a table with the columns symbol,quantity, "
-        "or name its columns with --map; "
-        "Robinhood and Webull have no positions export",
+        f"no header of a known kind in its first {_HEADER_WITHIN} rows",
+        hint=f"export positions as CSV from {brokers}; or write a table with the columns symbol,quantity, "
+        "or name its columns with --map; Robinhood and Webull have no positions export",
     )

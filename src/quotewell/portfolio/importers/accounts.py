@@ -9,6 +9,7 @@ import msgspec
 from quotewell.errors import UsageError
 from quotewell.portfolio.importers.outcome import ImportedFile
 from quotewell.portfolio.positions import PendingActivity, Position
+from quotewell.suggestions import did_you_mean
 
 __all__ = ["of_accounts"]
 
@@ -32,7 +33,9 @@ def of_accounts(file: ImportedFile, names: Collection[str]) -> ImportedFile:
         known = ", ".join(file.accounts)
         raise UsageError(
             f"{file.path}: no account {missing[0]!r}",
-            hint=f"accounts are {known}" if known else "its rows name no accounts",
+            hint=f"{did_you_mean(missing[0], file.accounts)}accounts are {known}"
+            if known
+            else "its rows name no accounts",
         )
     return msgspec.structs.replace(
         file,

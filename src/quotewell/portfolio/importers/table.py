@@ -81,6 +81,13 @@ class Table(msgspec.Struct, frozen=True):
         return list(islice(self.rows(delimiter), n))
 
 
+_ADVICE: dict[type[OSError], str] = {
+    FileNotFoundError: "check the name, and the folder you are in",
+    IsADirectoryError: "name the files in it",
+    PermissionError: "check the permissions of the file and its folder",
+}
+
+
 def read_bytes(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
     """The content of a path, of an open binary file, or of bytes themselves.
 
@@ -98,7 +105,7 @@ def read_bytes(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
             name, f"larger than {MAX_BYTES // 2**20} MB", hint="this is no export of positions"
         )
     if not data.strip():
-        raise ImportFailed(name, "the file is empty")
+        raise ImportFailed(name, "the file is empty", hint="export the positions again")
     return data
 
 
@@ -107,7 +114,8 @@ def _read_path(path: Path, name: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ImportFailed(name, (error.strerror or str(error)).lower()) from error
+        hint = _ADVICE.get(type(error), "")
+        raise ImportFailed(name, (error.strerror or str(error)).lower(), hint=hint) from error
 
 
 def read_text(data: bytes, name: str) -> Table:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from quotewell.testing.simulator.faults import Fault
+from quotewell.testing.simulator.faults import FAULTS, Fault
 from quotewell.testing.simulator.instruments import Instrument
 from quotewell.testing.simulator.market import Listing, Market
 from quotewell.testing.simulator.server import LoggedRequest, MarketSimulator
 
-__all__ = ["Fault", "Instrument", "Listing", "LoggedRequest", "Market", "MarketSimulator"]
+__all__ = ["FAULTS", "Fault", "Instrument", "Listing", "LoggedRequest", "Market", "MarketSimulator"]

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from quotewell.testing.simulator.market import Listing
 
-__all__ = ["HANDSHAKE", "REPLY_FAULTS", "ROW_FAULTS", "Fault", "Faults", "Reply"]
+__all__ = ["FAULTS", "HANDSHAKE", "REPLY_FAULTS", "ROW_FAULTS", "Fault", "Faults", "Reply"]
 
 HANDSHAKE = ("cookie", "crumb")
 """Endpoints that are not data; a fault hits them only when it names them."""
@@ -69,8 +69,8 @@ class Fault:
         share: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if kind not in REPLY_FAULTS and kind not in ROW_FAULTS:
-            raise ValueError(f"fault {kind!r}: none of {', '.join((*REPLY_FAULTS, *ROW_FAULTS))}")
+        if kind not in FAULTS:
+            raise ValueError(f"no fault {kind!r}; there are {', '.join(FAULTS)}")
         self.kind = kind
         self.endpoint = "crumb" if endpoint is None and kind in _CRUMB_FAULTS else endpoint
         self.times = times
@@ -273,4 +273,7 @@ ROW_FAULTS: dict[str, Callable[[list[Listing], Fault], list[Listing]]] = {
     "day_before": _each(_day_before),
     "dated_tomorrow": _each(lambda row: replace(row, time=row.time + _DAY)),
 }
+
+FAULTS = (*REPLY_FAULTS, *ROW_FAULTS)
+"""All kinds of faults."""
 """Kind to what becomes of the rows; `duplicated` doubles and reorders them."""

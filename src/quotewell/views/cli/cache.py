@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from quotewell.errors import CacheError
 from quotewell.views.cli.exits import FAILED, FINE
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
+from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_symbols, open_service
 from quotewell.views.cli.output import print_json
+from quotewell.views.cli.parser import add_command
 from quotewell.views.cli.prefetch import report_outcomes
 from quotewell.views.documents import Cleared, Copied, statistics_document
 from quotewell.views.render.progress import watched
@@ -22,18 +24,31 @@ _SHOWN = 40
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("cache", help="look into the cache, clear it, refresh it")
+    parser = add_command(
+        commands,
+        "cache",
+        "look into the cache, clear it, refresh it",
+        "stats",
+        "refresh AAPL MSFT",
+        "clear AAPL",
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     stats = actions.add_parser("stats", help="hits, misses and fetches by facet and day; records and bytes")
-    stats.add_argument("--days", metavar="N", type=_days, default=7, help="how many, today among them (7)")
-    clear = actions.add_parser("clear", help="forget everything, or some symbols")
-    clear.add_argument("symbols", nargs="*", metavar="SYMBOL")
+    stats.add_argument(
+        "--days",
+        metavar="N",
+        type=_days,
+        default=7,
+        help="days to count, in UTC, today among them (default 7, at most 400)",
+    )
+    clear = actions.add_parser("clear", help="forget some symbols, or everything if none is named")
+    add_symbols(clear, nargs="*")
     refresh = actions.add_parser("refresh", help="fetch again; old values stay until the new ones are there")
-    refresh.add_argument("symbols", nargs="+", metavar="SYMBOL")
+    add_symbols(refresh, nargs="+")
     migrate = actions.add_parser(
         "migrate", help="copy everything from this machine's cache to the shared one, or back"
     )
-    migrate.add_argument("--to", choices=("shared", "own"), required=True, help="which of them is written")
+    migrate.add_argument("--to", choices=("shared", "own"), required=True, help="which of the two is written")
     path = actions.add_parser("path", help="where the cache lives")
     does_what = (
         (stats, _stats),
@@ -63,6 +78,13 @@ def _stats(options: Namespace) -> int:
 
 def _clear(options: Namespace) -> int:
     with open_service(options) as tickers:
+        settings = tickers.settings
+        if settings.cache_url is None and tickers.cache_stats().level.name == "memory":
+            # What memory stands in for could not be opened; why, a warning has said.
+            raise CacheError(
+                f"{settings.cache_place}: the cache cannot be opened; nothing was cleared",
+                hint="quotewell doctor",
+            )
         some = options.symbols
         count = tickers.invalidate(some, hard=True) if some else tickers.clear_cache()
     if options.json:

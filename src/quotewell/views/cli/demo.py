@@ -6,6 +6,7 @@ from quotewell.views.cli.book import fetched, summarise
 from quotewell.views.cli.exits import FINE
 from quotewell.views.cli.options import Namespace, Subparsers
 from quotewell.views.cli.output import print_json
+from quotewell.views.cli.parser import add_command
 from quotewell.views.cli.summary import print_report
 
 __all__ = ["add", "run"]
@@ -19,13 +20,21 @@ _LIVE_NOTES = ("The portfolio is made up and the market simulated", "your own: q
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("demo", help="the report on a made-up portfolio; needs no network")
+    parser = add_command(
+        commands,
+        "demo",
+        "the report on a made-up portfolio; needs no network",
+        "",
+        "--live --fault 429",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
     parser.add_argument(
-        "--live", action="store_true", help="fetched from a simulated Yahoo on this machine, prices invented"
+        "--live",
+        action="store_true",
+        help="fetch it from a simulated Yahoo on this machine; prices are invented",
     )
     parser.add_argument(
-        "--fault", metavar="KIND", help="with --live: what the provider does wrong, such as 429"
+        "--fault", metavar="KIND", help="as --live, from a provider that fails in this way, like 429 or omit"
     )
     parser.set_defaults(run=run)
 

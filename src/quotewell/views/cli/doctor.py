@@ -11,9 +11,11 @@ from quotewell._version import __version__
 from quotewell.endpoints import Pause
 from quotewell.errors import CacheDegradedWarning, UsageError
 from quotewell.service import TickerService
+from quotewell.settings import Settings
 from quotewell.views.cli.exits import FAILED, FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_common, open_service
 from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.cli.parser import add_command
 from quotewell.views.words import aligned, count, iso, number, printable
 
 __all__ = ["add", "run"]
@@ -29,8 +31,16 @@ class Check(msgspec.Struct, frozen=True):
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("doctor", help="check settings, cache and providers")
-    parser.add_argument("--online", action="store_true", help="ask for a quote of the benchmark")
+    parser = add_command(
+        commands,
+        "doctor",
+        "check settings, cache and providers",
+        "",
+        "--online",
+    )
+    parser.add_argument(
+        "--online", action="store_true", help="ask the providers for a quote of the benchmark, too"
+    )
     add_common(parser, strict=False)
     parser.set_defaults(run=run)
 
@@ -54,10 +64,13 @@ def _checks(options: Namespace) -> list[Check]:
         try:
             service = open_service(options)
         except UsageError as error:
-            return [*checks, Check("settings", ok=False, detail=f"{error} {error.hint}")]
+            return [
+                *checks,
+                Check("settings", ok=False, detail=f"{error} ({error.hint})" if error.hint else str(error)),
+            ]
     with service as tickers:
         settings = tickers.settings
-        checks.append(Check("settings", ok=True, detail=repr(settings)))
+        checks.append(Check("settings", ok=True, detail=_given(settings)))
         degraded = [str(warning.message) for warning in caught]
         checks.append(Check("cache", ok=not degraded, detail=degraded[0] if degraded else _cache(tickers)))
         left = tickers.quotas_left()
@@ -67,6 +80,11 @@ def _checks(options: Namespace) -> list[Check]:
             reason = reading.failure.reason if reading.failure else f"{settings.benchmark} answered"
             checks.append(Check("online", ok=reading.failure is None, detail=reason))
     return checks
+
+
+def _given(settings: Settings) -> str:
+    """The settings that differ from the defaults, as `quotewell.toml` would have them; no secrets."""
+    return ", ".join(f"{field} = {value}" for field, value in settings.__rich_repr__()) or "all as by default"
 
 
 def _cache(tickers: TickerService) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quotewell.outcomes import NOT_ASKED
 from quotewell.records import Facet, Payout, Reading, Record
 from quotewell.symbols import normalise, parse_option
 from quotewell.views.cli.exits import FAILED, FINE
-from quotewell.views.cli.options import Namespace, Subparsers, add_beta, add_common, open_service
+from quotewell.views.cli.options import SYMBOL_HELP, Namespace, Subparsers, add_beta, add_common, open_service
 from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.cli.parser import add_command
 from quotewell.views.explanation import explanation, facets_of, needs_of, payouts_of, values_of
 from quotewell.views.words import NOT_AVAILABLE, age, aligned, count, iso, number, printable
 
@@ -17,8 +19,13 @@ __all__ = ["add", "run"]
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("explain", help="every value known of a symbol, its source and age")
-    parser.add_argument("symbol", metavar="SYMBOL")
+    parser = add_command(
+        commands,
+        "explain",
+        "every value known of a symbol, its source and age",
+        "AAPL",
+    )
+    parser.add_argument("symbol", metavar="SYMBOL", help=SYMBOL_HELP)
     add_beta(parser)
     add_common(parser, strict=False)
     parser.set_defaults(run=run)
@@ -75,7 +82,7 @@ def _text(name: str, facets: dict[Facet, Reading[Record]], now: float) -> str:
                 f"{iso(failure.last_at)}, {failure.count} in a row, next try after {iso(failure.retry_at)})"
             )
         elif reading.record is None:
-            lines.append(f"  {NOT_AVAILABLE}: not cached, and no provider was asked")
+            lines.append(f"  {NOT_AVAILABLE}: {NOT_ASKED}")
         blocks += lines
     return "\n".join(blocks)
 

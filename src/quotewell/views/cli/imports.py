@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_mapping, mapping_of
+from quotewell.views.cli.options import FILE_HELP, Namespace, Subparsers, add_mapping, mapping_of
 from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.cli.parser import add_command
 from quotewell.views.words import count, iso, printable
 
 if TYPE_CHECKING:
@@ -17,10 +18,16 @@ __all__ = ["add", "run"]
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("import", help="how a broker's file is read: what each row became")
-    parser.add_argument("file", nargs="+", metavar="FILE")
+    parser = add_command(
+        commands,
+        "import",
+        "how files are read: what each row became; nothing is fetched",
+        "positions.csv --check",
+        "mine.csv --map symbol=Ticker,quantity=Shares --map-save mine",
+    )
+    parser.add_argument("file", metavar="FILE", nargs="+", help=FILE_HELP)
     parser.add_argument(
-        "--check", action="store_true", help="exit with 3 if a row was rejected or a column not read"
+        "--check", action="store_true", help="exit with 3 if a row was rejected or a column was not read"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
     add_mapping(parser)

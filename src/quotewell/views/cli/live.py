@@ -13,6 +13,7 @@ from quotewell.errors import UsageError
 from quotewell.portfolio.portfolio import Portfolio
 from quotewell.portfolio.positions import StockPosition
 from quotewell.settings import Settings
+from quotewell.suggestions import did_you_mean
 from quotewell.views.cli.prefetch import report_outcomes
 from quotewell.views.render.progress import watched
 from quotewell.views.words import count
@@ -42,6 +43,7 @@ def live_summary(fault: str | None, *, quiet: bool) -> Summary:
         UsageError: There is no such fault.
     """
     from quotewell.testing import MarketSimulator  # noqa: PLC0415  imports numpy
+    from quotewell.testing.simulator import FAULTS  # noqa: PLC0415  likewise
 
     clock = ShiftedClock(demo.demo_now() + _NEXT_MORNING)
     with (
@@ -49,11 +51,13 @@ def live_summary(fault: str | None, *, quiet: bool) -> Summary:
         tempfile.TemporaryDirectory() as folder,
         MarketSimulator(symbols=_instruments(path), now=clock.now) as simulator,
     ):
-        try:
-            if fault is not None:
-                simulator.fault(fault)
-        except ValueError as error:
-            raise UsageError(f"--fault: {error}") from error
+        if fault is not None:
+            if fault not in FAULTS:
+                raise UsageError(
+                    f"--fault {fault[:40]}: no such fault",
+                    hint=f"{did_you_mean(fault, FAULTS)}one of {', '.join(FAULTS)}",
+                )
+            simulator.fault(fault)
         settings = Settings(
             providers=("yahoo",),
             yahoo_base_url=simulator.yahoo_url,

@@ -13,12 +13,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from quotewell._version import __version__
 from quotewell.errors import QuotewellError, QuotewellWarning, UsageError
 from quotewell.views.cli.exits import FAILED, FINE, INTERRUPTED, TERMINATED, WRONG_USAGE
 from quotewell.views.cli.output import abandon_stdout, prepare_streams, print_json
+from quotewell.views.cli.parser import Parser, wrong_command
 from quotewell.views.words import printable
 
 __all__ = ["main", "run"]
@@ -28,20 +29,23 @@ _COMMANDS = {
     "positions": "positions",
     "position": "position",
     "what-if": "what_if",
-    "reconcile": "reconcile",
-    "import": "imports",
     "quote": "quote",
-    "explain": "explain",
-    "prefetch": "prefetch",
     "watch": "watch",
-    "serve": "serve",
-    "mcp": "mcp",
+    "explain": "explain",
+    "import": "imports",
+    "reconcile": "reconcile",
+    "prefetch": "prefetch",
     "cache": "cache",
     "doctor": "doctor",
     "demo": "demo",
+    "serve": "serve",
+    "mcp": "mcp",
 }
-"""Command to the module that it is in."""
-_HELP_WIDTH = 78
+"""Command to the module that it is in, in the order in which `--help` lists them."""
+_TRY = """try it:
+  quotewell demo                     the report, on a bundled portfolio
+  quotewell summary positions.csv    the report, on your broker's export
+  quotewell COMMAND --help           options and examples of a command"""
 _LONGEST_MESSAGE = 600
 
 
@@ -95,31 +99,14 @@ def main(arguments: Sequence[str]) -> int:
         return code
 
 
-class _Formatter(argparse.HelpFormatter):
-    """As wide on every terminal, so that documentation and screen agree."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=_HELP_WIDTH)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of exiting, so that wrong usage is reported like every other error."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{"formatter_class": _Formatter, "allow_abbrev": False, **arguments})
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"{self.prog} --help")
-
-
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="quotewell",
-        description="What a portfolio is worth, what it is exposed to, and how far to trust the numbers.",
-        epilog="Try: quotewell demo",
+        description="What a portfolio is worth, what moves it, and how far to trust the numbers.",
+        epilog=_TRY,
     )
     parser.add_argument("-V", "--version", action="version", version=f"quotewell {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
     for command in _commands_of(arguments):
         importlib.import_module(f"quotewell.views.cli.{_COMMANDS[command]}").add(commands)
     return parser
@@ -127,7 +114,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def _commands_of(arguments: Sequence[str]) -> Sequence[str]:
     """The commands whose arguments have to be known: the one that is named first, else all."""
-    return arguments[:1] if arguments and arguments[0] in _COMMANDS else tuple(_COMMANDS)
+    if arguments and arguments[0] in _COMMANDS:
+        return arguments[:1]
+    if arguments and not arguments[0].startswith("-"):
+        raise wrong_command(arguments, tuple(_COMMANDS))
+    return tuple(_COMMANDS)
 
 
 def _report(error: QuotewellError, *, as_json: bool, code: int) -> int:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from quotewell.errors import UsageError
+from quotewell.errors import missing_extra
 from quotewell.views.cli.exits import FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_mapping, mapping_of
+from quotewell.views.cli.parser import add_command
 
 __all__ = ["add", "run"]
 
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("mcp", help="tools for a language model (Model Context Protocol, stdio)")
-    parser.add_argument(
-        "file", metavar="FILE", nargs="*", help="the book that the tools may read; no other file is"
+    parser = add_command(
+        commands,
+        "mcp",
+        "tools for a language model (Model Context Protocol, over stdin and stdout)",
+        "positions.csv",
     )
-    parser.add_argument("--offline", action="store_true", help="never ask a provider")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="*", help="the book that the tools may read; they read no other file"
+    )
+    parser.add_argument("--offline", action="store_true", help="use what is cached; never ask a provider")
     add_mapping(parser)
     parser.set_defaults(run=run)
 
@@ -25,9 +31,7 @@ def run(options: Namespace) -> int:
     try:
         from quotewell.views.mcp.server import create_server  # noqa: PLC0415  needs the extra `mcp`
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"the tools need {error.name}, which is not installed", hint="pip install 'quotewell[mcp]'"
-        ) from error
+        raise missing_extra("quotewell mcp", error.name, "mcp") from error
     from pathlib import PurePath  # noqa: PLC0415  `--help` needs none of these
 
     from quotewell.portfolio.importers import read_files  # noqa: PLC0415

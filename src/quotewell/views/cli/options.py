@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from quotewell.service import TickerService
 
 __all__ = [
+    "FILE_HELP",
+    "SYMBOL_HELP",
     "Namespace",
     "Subparsers",
     "add_account",
     "add_beta",
+    "add_books",
     "add_common",
     "add_mapping",
+    "add_symbols",
     "add_valuation",
     "instant_of",
     "mapping_of",
@@ -32,14 +36,38 @@ Namespace = argparse.Namespace
 Subparsers = Any
 """`argparse._SubParsersAction`, which has no public name."""
 
+FILE_HELP = "a broker's export, or a table with the columns symbol,quantity"
+SYMBOL_HELP = "as Yahoo writes it: AAPL, BRK-B, VOD.L, ^GSPC, EURUSD=X, AAPL250417C00220000"
 _SHOWN = 40
 """Characters of a wrong argument that a message repeats."""
 
 
-def add_common(parser: argparse.ArgumentParser, *, strict: bool = True) -> None:
-    """`--json`, `--offline`, `--strict`."""
-    parser.add_argument("--json", action="store_true", help="print JSON, documented in docs/json.md")
-    parser.add_argument("--offline", action="store_true", help="never ask a provider")
+def add_books(parser: argparse.ArgumentParser) -> None:
+    """The files that are read as one book."""
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="+",
+        help=f"{FILE_HELP}; several make one book",
+    )
+
+
+def add_symbols(parser: argparse.ArgumentParser, *, nargs: str) -> None:
+    """Symbols to ask for."""
+    parser.add_argument("symbols", nargs=nargs, metavar="SYMBOL", help=SYMBOL_HELP)
+
+
+def add_common(
+    parser: argparse.ArgumentParser,
+    *,
+    strict: bool = True,
+    forms: argparse._MutuallyExclusiveGroup | None = None,
+) -> None:
+    """`--json`, beside other forms of output if there are `forms`, `--offline`, `--strict`."""
+    (forms or parser).add_argument(
+        "--json", action="store_true", help="print JSON, documented in docs/json.md"
+    )
+    parser.add_argument("--offline", action="store_true", help="use what is cached; never ask a provider")
     if strict:
         parser.add_argument(
             "--strict",
@@ -48,15 +76,18 @@ def add_common(parser: argparse.ArgumentParser, *, strict: bool = True) -> None:
         )
 
 
-def add_beta(parser: argparse.ArgumentParser) -> None:
+def add_beta(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """`--benchmark`, `--beta`."""
     parser.add_argument(
-        "--benchmark", metavar="SYMBOL", type=symbol, help="what betas are measured against (^GSPC)"
+        "--benchmark",
+        metavar="SYMBOL",
+        type=symbol,
+        help="what betas are measured against (default ^GSPC)",
     )
     parser.add_argument(
         "--beta",
         choices=("computed", "weekly", "provider"),
-        help="whose betas: our own regression, of weekly returns for all, or the provider's",
+        help="computed from daily returns (default), from weekly returns, or the provider's own",
     )
 
 
@@ -67,55 +98,67 @@ def add_account(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="only this account, by number or name; may be given again",
+        help="only this account, by number or name; may be repeated",
     )
 
 
 def add_valuation(parser: argparse.ArgumentParser) -> None:
     """When to value, and what may be assumed."""
-    parser.add_argument(
+    group = parser.add_argument_group("valuation")
+    group.add_argument(
         "--as-of",
         metavar="DATE",
         type=_date,
-        help="value at that day's close; use nothing later",
+        help="value at the close of a day like 2025-05-08, with nothing later (default: now; with "
+        "--offline, the day of the file)",
     )
-    parser.add_argument(
-        "--base", metavar="CUR", type=_currency, help="currency of all amounts, such as EUR (USD)"
+    group.add_argument(
+        "--base", metavar="CUR", type=_currency, help="currency of all amounts, like EUR (default USD)"
     )
-    add_beta(parser)
-    parser.add_argument(
-        "--assume-beta", metavar="X", type=number, help="take this for a beta that is unknown; marked !"
+    add_beta(group)
+    group.add_argument(
+        "--assume-beta", metavar="X", type=number, help="take this where no beta is known; marked !"
     )
-    parser.add_argument(
-        "--blume", action="store_true", help="move our own betas a third of the way to 1 (Blume's adjustment)"
+    group.add_argument(
+        "--blume",
+        action="store_true",
+        help="move computed betas a third of the way to 1 (Blume's adjustment)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--rate",
         metavar="[CUR=]X",
         action="append",
         default=[],
         type=_rate,
-        help="interest rate as a fraction (0.043), where none is known; for one currency with CUR=",
+        help="interest rate a year, a fraction like 0.043, where none is known; CUR= names its "
+        "currency (default USD); may be repeated",
     )
-    parser.add_argument(
-        "--overrides", metavar="FILE", type=Path, help="a TOML file of prices, betas and more of one's own"
+    group.add_argument(
+        "--overrides",
+        metavar="FILE",
+        type=Path,
+        help="a TOML file of your own prices, betas and more (docs/overrides.md)",
     )
-    parser.add_argument(
-        "--cash-like", metavar="SYMBOL,…", type=_symbols, help="securities that count as cash, like SGOV,BIL"
+    group.add_argument(
+        "--cash-like", metavar="SYMBOL,…", type=_symbols, help="count these as cash, like SGOV,BIL"
     )
-    parser.add_argument(
-        "--dividend-yield", metavar="X", type=_fraction, help="yield as a fraction, where none is known"
+    group.add_argument(
+        "--dividend-yield",
+        metavar="X",
+        type=_fraction,
+        help="yield a year, a fraction like 0.02, where none is known",
     )
 
 
 def add_mapping(parser: argparse.ArgumentParser) -> None:
     """`--map`, `--map-save`."""
-    parser.add_argument(
+    group = parser.add_argument_group("a table of your own")
+    group.add_argument(
         "--map",
         metavar="FIELD=COLUMN,…|@NAME",
-        help='the columns of a table of your own, like symbol=Ticker,quantity="Qty #"; or a saved mapping',
+        help='which columns to read, like symbol=Ticker,quantity="Qty #"; or a saved mapping',
     )
-    parser.add_argument("--map-save", metavar="NAME", help="keep the mapping, for --map @NAME")
+    group.add_argument("--map-save", metavar="NAME", help="keep what --map says, for --map @NAME")
 
 
 def mapping_of(options: Namespace) -> dict[str, str] | None:
@@ -162,12 +205,12 @@ def instant_of(day: dt.date | None) -> float | None:
 
 
 def _currency(text: str) -> str:
-    from quotewell.symbols import minor_unit  # noqa: PLC0415  only where it is given
+    from quotewell.symbols import currency_code  # noqa: PLC0415  only where it is given
 
-    code = text.strip().upper()
-    if len(code) != 3 or not (code.isascii() and code.isalpha()) or minor_unit(code)[0] != code:
-        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]!r} is no currency code like EUR")
-    return code
+    try:
+        return currency_code(text)
+    except SymbolError as error:
+        raise argparse.ArgumentTypeError(f"{error}, like EUR") from error
 
 
 def _rate(text: str) -> tuple[str, float]:

@@ -7,8 +7,11 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 
-__all__ = ["abandon_stdout", "prepare_streams", "print_json", "print_lines", "print_text"]
+from quotewell.errors import QuotewellError
+
+__all__ = ["abandon_stdout", "cannot_write", "prepare_streams", "print_json", "print_lines", "print_text"]
 
 _REPLACEMENTS = {
     "−": "-", "·": "|", "…": ".", "×": "x", "≥": " ", "±": "+", "✓": "v", "β": "b", "│": "|",
@@ -19,7 +22,19 @@ _ERRORS = "quotewell.replace"
 
 
 def prepare_streams() -> None:
-    """Let terminals that lack a character show its nearest neighbour, rather than fail."""
+    """Let terminals that lack a character show its nearest neighbour, rather than fail.
+
+    Standard streams that are closed (`>&-`) lead nowhere from now on: else the next file that is opened, the
+    cache for one, takes the place of standard output.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = os.O_RDONLY if number == 0 else os.O_WRONLY
+            opened = os.open(os.devnull, mode)
+            if opened != number:
+                os.dup2(opened, number, inheritable=False)
+                os.close(opened)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115  until the end
     codecs.register_error(_ERRORS, _replace)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -56,6 +71,13 @@ def print_lines(text: str) -> None:
         width = shutil.get_terminal_size().columns
         text = "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.split("\n"))
     print(text)
+
+
+def cannot_write(path: Path, error: OSError) -> QuotewellError:
+    """The error for a file that was asked for and cannot be written."""
+    return QuotewellError(
+        f"{path}: cannot be written: {error.strerror or error}", hint="check its folder and its permissions"
+    )
 
 
 def abandon_stdout() -> None:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from quotewell.views.cli import positions
-from quotewell.views.cli.options import Namespace, Subparsers, add_common, add_mapping, add_valuation, symbol
+from quotewell.views.cli.options import (
+    FILE_HELP,
+    Namespace,
+    Subparsers,
+    add_common,
+    add_mapping,
+    add_valuation,
+    symbol,
+)
+from quotewell.views.cli.parser import add_command
 
 __all__ = ["add", "run"]
 
@@ -12,9 +21,14 @@ _UNASKED = ("type", "account", "flag", "min_value", "min_exposure", "sort")
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("position", help="all legs of one underlying, netted")
-    parser.add_argument("file", metavar="FILE", nargs=1, help="a broker's export, or a table of one's own")
-    parser.add_argument("underlying", metavar="SYMBOL", type=symbol)
+    parser = add_command(
+        commands,
+        "position",
+        "all legs of one underlying, netted",
+        "positions.csv AAPL",
+    )
+    parser.add_argument("file", metavar="FILE", nargs=1, help=FILE_HELP)
+    parser.add_argument("underlying", metavar="SYMBOL", type=symbol, help="the underlying, like AAPL")
     add_mapping(parser)
     add_valuation(parser)
     add_common(parser)

@@ -11,6 +11,7 @@ from quotewell.views.cli.options import (
     Namespace,
     Subparsers,
     add_account,
+    add_books,
     add_common,
     add_mapping,
     add_valuation,
@@ -18,6 +19,7 @@ from quotewell.views.cli.options import (
     symbol,
 )
 from quotewell.views.cli.output import print_json, print_text
+from quotewell.views.cli.parser import add_command
 from quotewell.views.words import count
 
 if TYPE_CHECKING:
@@ -41,45 +43,52 @@ _NOT_MISSING = (
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("positions", help="every row of a broker's file, valued")
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="+",
-        help="brokers' exports, or tables symbol,quantity,…: one book",
+    parser = add_command(
+        commands,
+        "positions",
+        "every row of a book, valued",
+        "positions.csv --sort exposure:desc",
+        "positions.csv --type option --min-value 1000",
+        "positions.csv --csv > valued.csv",
     )
+    add_books(parser)
     parser.add_argument("--type", choices=_KINDS, help="only rows of this kind")
     add_account(parser)
     parser.add_argument(
         "--underlying", metavar="SYMBOL", type=symbol, help="only rows that move with this symbol"
     )
-    parser.add_argument("--flag", metavar="FLAG", help="only rows with this flag, such as stale or disputed")
+    parser.add_argument(
+        "--flag", metavar="FLAG", help="only rows with this flag, like stale or disputed (docs/json.md)"
+    )
     for figure in ("value", "exposure"):
         parser.add_argument(
             f"--min-{figure}",
             metavar="X",
             type=number,
-            help=f"only rows of at least this absolute {figure}",
+            help=f"only rows whose {figure} is X or more, or -X or less, in the base currency",
         )
     parser.add_argument(
         "--sort",
         metavar="FIELD[:desc]",
-        help="symbol, value, exposure, beta or another field of --json; what is unknown comes last",
+        help="by symbol, value, exposure, beta or another field of --json, what is unknown last "
+        "(default: as in the file)",
     )
-    parser.add_argument("--group", choices=("underlying",), help="sums above the rows of each underlying")
+    parser.add_argument(
+        "--group", choices=("underlying",), help="with the sums of each underlying above its rows"
+    )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--csv", action="store_true", help="print CSV, which quotewell reads back")
     forms.add_argument("--html", action="store_true", help="print a page for a browser")
     add_mapping(parser)
     add_valuation(parser)
-    add_common(parser)
+    add_common(parser, forms=forms)
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     """Print one line for each row: as a table, CSV, a page, or JSON."""
     from quotewell.portfolio.row import row_of  # noqa: PLC0415  imports numpy
-    from quotewell.portfolio.selection import Selection, grouped, sort_order  # noqa: PLC0415  likewise
+    from quotewell.portfolio.selection import Selection, checked_flag, grouped, not_held, sort_order  # noqa: PLC0415  likewise
 
     order, descending = sort_order(options.sort)
     selection = Selection(
@@ -87,7 +96,7 @@ def run(options: Namespace) -> int:
         underlying=options.underlying,
         min_value=options.min_value,
         min_exposure=options.min_exposure,
-        flag=options.flag,
+        flag=checked_flag(options.flag),
         order=order,
         descending=descending,
     )
@@ -95,6 +104,9 @@ def run(options: Namespace) -> int:
         columns = book.value()
         requests = tickers.requests
     valued = [row_of(columns, row) for row in range(len(columns.entries))]
+    held = {row.underlying for row in valued if row.underlying}
+    if options.underlying is not None and options.underlying not in held:
+        raise not_held([options.underlying], held)
     rows = selection.of(valued)
     groups = grouped(rows) if options.group else None
     if options.csv:

@@ -16,6 +16,7 @@ from quotewell.views.cli.options import (
     open_service,
 )
 from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.cli.parser import add_command
 from quotewell.views.render.progress import watched
 from quotewell.views.words import aligned, count, number, printable
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from quotewell.records import Need
     from quotewell.service import TickerService
 
-__all__ = ["add", "book_of", "is_file", "report_outcomes", "run"]
+__all__ = ["WHAT_HELP", "add", "book_of", "is_file", "report_outcomes", "run"]
 
+WHAT_HELP = "books and symbols, in any order; a name that ends in .csv or .xlsx is a file"
 _SHOWN = 10
 _WORDS: dict[Status, str] = {
     "fresh": "already fresh",
@@ -42,9 +44,17 @@ _WORDS: dict[Status, str] = {
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("prefetch", help="fetch all that a file of positions, or some symbols, need")
-    parser.add_argument("what", nargs="+", metavar="FILE|SYMBOL")
-    parser.add_argument("--plan", action="store_true", help="only print the requests that it would take")
+    parser = add_command(
+        commands,
+        "prefetch",
+        "fetch in one plan all that books or symbols need",
+        "positions.csv",
+        "AAPL MSFT SPY --plan",
+    )
+    parser.add_argument("what", nargs="+", metavar="FILE|SYMBOL", help=WHAT_HELP)
+    parser.add_argument(
+        "--plan", action="store_true", help="only print the requests that it would take; fetch nothing"
+    )
     add_mapping(parser)
     add_common(parser)
     parser.set_defaults(run=run)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from quotewell.records import Freshness, Need, Reading, Record
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
-from quotewell.views.cli.options import Namespace, Subparsers, add_beta, add_common, open_service
+from quotewell.views.cli.options import Namespace, Subparsers, add_beta, add_common, add_symbols, open_service
 from quotewell.views.cli.output import print_json, print_lines
+from quotewell.views.cli.parser import add_command
 from quotewell.views.quotes import FACETS, Row, canonical, quote_row
 from quotewell.views.words import NOT_AVAILABLE, age, aligned, number, printable, signed
 
@@ -16,8 +17,14 @@ _SYMBOL_WIDTH = 24
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("quote", help="price, beta and name of symbols")
-    parser.add_argument("symbols", nargs="+", metavar="SYMBOL")
+    parser = add_command(
+        commands,
+        "quote",
+        "price, beta and name of symbols",
+        "AAPL BRK-B ^GSPC",
+        "AAPL --json",
+    )
+    add_symbols(parser, nargs="+")
     add_beta(parser)
     add_common(parser)
     parser.set_defaults(run=run)

@@ -8,11 +8,13 @@ from quotewell.views.cli.options import (
     Namespace,
     Subparsers,
     add_account,
+    add_books,
     add_common,
     add_mapping,
     add_valuation,
 )
 from quotewell.views.cli.output import print_json
+from quotewell.views.cli.parser import add_command
 from quotewell.views.words import count
 
 __all__ = ["add", "run"]
@@ -20,13 +22,13 @@ __all__ = ["add", "run"]
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("reconcile", help="compare a broker's file with its own total and with ours")
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="+",
-        help="brokers' exports, or tables symbol,quantity,…: one book",
+    parser = add_command(
+        commands,
+        "reconcile",
+        "where the values here and those in the file differ, and why",
+        "positions.csv --all",
     )
+    add_books(parser)
     parser.add_argument("--all", action="store_true", help="every row that differs, not only the largest")
     add_account(parser)
     add_mapping(parser)

@@ -8,9 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
-from quotewell.errors import UsageError
+from quotewell.errors import UsageError, missing_extra
 from quotewell.views.cli.exits import FINE
 from quotewell.views.cli.options import Namespace, Subparsers, add_mapping, mapping_of
+from quotewell.views.cli.parser import add_command
 
 __all__ = ["add", "run"]
 
@@ -22,21 +23,57 @@ _SHORTEST_TOKEN = 16
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("serve", help="the HTTP API and the page, until interrupted")
-    parser.add_argument("file", metavar="FILE", nargs="*", help="a book that is there from the beginning")
-    parser.add_argument("--host", metavar="NAME", default=_HOST, help="where to listen (127.0.0.1)")
-    parser.add_argument("--port", metavar="N", type=_port, default=_PORT, help="0 for any free one (8321)")
-    parser.add_argument(
-        "--token-file", metavar="FILE", type=Path, help="what clients have to carry; beyond loopback a must"
+    parser = add_command(
+        commands,
+        "serve",
+        "the HTTP API and the page, until Ctrl-C",
+        "positions.csv",
+        "--host 0.0.0.0 --token-file token.txt --workers 4",
     )
     parser.add_argument(
-        "--workers", metavar="N", type=_workers, default=1, help="processes; several serve the API alone"
+        "file",
+        metavar="FILE",
+        nargs="*",
+        help="a book to serve from the beginning; several files make one book",
     )
     parser.add_argument(
-        "--page", action=argparse.BooleanOptionalAction, help="serve the page, too (unless several workers)"
+        "--host",
+        metavar="NAME",
+        default=_HOST,
+        help="where to listen (default 127.0.0.1: this machine alone)",
     )
-    parser.add_argument("--log", choices=("none", "json"), default="none", help="a line for each request")
-    parser.add_argument("--offline", action="store_true", help="never ask a provider")
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=_port,
+        default=_PORT,
+        help="port to listen on, 0 for any free one (default 8321)",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        help="a file with the token that clients have to send; needed beyond this machine",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=_workers,
+        default=1,
+        help="processes (default 1); with several there is no page",
+    )
+    parser.add_argument(
+        "--page",
+        action=argparse.BooleanOptionalAction,
+        help="serve the page beside the API (default: with one worker)",
+    )
+    parser.add_argument(
+        "--log",
+        choices=("none", "json"),
+        default="none",
+        help="json: a line for each request on stderr (default none)",
+    )
+    parser.add_argument("--offline", action="store_true", help="use what is cached; never ask a provider")
     add_mapping(parser)
     parser.set_defaults(run=run)
 
@@ -54,9 +91,7 @@ def run(options: Namespace) -> int:
     try:
         from quotewell.views.api import server  # noqa: PLC0415  needs the extra `web`
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"serving needs {error.name}, which is not installed", hint="pip install 'quotewell[web]'"
-        ) from error
+        raise missing_extra("quotewell serve", error.name, "web") from error
     serving = server.Serving(
         settings={"offline": True} if options.offline else {},
         files=tuple(options.file),

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quotewell.errors import UsageError
 from quotewell.views.cli.book import open_book, summarise
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
 from quotewell.views.cli.options import (
     Namespace,
     Subparsers,
     add_account,
+    add_books,
     add_common,
     add_mapping,
     add_valuation,
 )
-from quotewell.views.cli.output import print_json
+from quotewell.views.cli.output import cannot_write, print_json
+from quotewell.views.cli.parser import add_command
 from quotewell.views.words import data_size
 
 if TYPE_CHECKING:
@@ -39,14 +40,18 @@ _NAME_WIDTH = 40
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("summary", help="value, exposure and what-if of a broker's file")
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="+",
-        help="brokers' exports, or tables symbol,quantity,…: one book",
+    parser = add_command(
+        commands,
+        "summary",
+        "the report: value, exposure, what-if, and how old every number is",
+        "positions.csv",
+        "positions.csv --as-of 2025-05-08 --base EUR",
+        "fidelity.csv schwab.csv --html report.html",
     )
-    parser.add_argument("--html", metavar="PATH", type=Path, help="write the report as a page for a browser")
+    add_books(parser)
+    parser.add_argument(
+        "--html", metavar="PATH", type=Path, help="write the report to PATH, as a page for a browser"
+    )
     add_account(parser)
     add_mapping(parser)
     add_valuation(parser)
@@ -81,7 +86,8 @@ def _written(book: Portfolio, tickers: TickerService, path: Path) -> Summary:
     """Write the page of a book, in place of what stands there, and say so on standard error.
 
     Raises:
-        UsageError: It cannot be written, or the charts cannot be had.
+        QuotewellError: It cannot be written.
+        UsageError: The charts cannot be had.
     """
     from quotewell.views.content.overview import overview  # noqa: PLC0415  imports numpy
     from quotewell.views.report.document import html_report  # noqa: PLC0415  imports rich
@@ -91,7 +97,7 @@ def _written(book: Portfolio, tickers: TickerService, path: Path) -> Summary:
     try:
         path.write_bytes(page)
     except OSError as error:
-        raise UsageError(f"--html {path}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
     print(f"quotewell: {path}: {data_size(len(page))}", file=sys.stderr)
     return shown.summary
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from quotewell.outcomes import NOT_ASKED
 from quotewell.records import Freshness, Quote
 from quotewell.refresh import Refresher, RefreshStatus
 from quotewell.symbols import normalise
@@ -23,7 +24,8 @@ from quotewell.views.cli.options import (
     open_service,
 )
 from quotewell.views.cli.output import print_json
-from quotewell.views.cli.prefetch import book_of, is_file
+from quotewell.views.cli.parser import add_command
+from quotewell.views.cli.prefetch import WHAT_HELP, book_of, is_file
 from quotewell.views.render.progress import watched
 from quotewell.views.words import iso
 
@@ -60,12 +62,24 @@ class WatchRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("watch", help="prices kept fresh in the background, until interrupted")
-    parser.add_argument("what", nargs="+", metavar="FILE|SYMBOL")
-    parser.add_argument(
-        "--interval", metavar="S", type=number, default=_INTERVAL, help="seconds between updates (5)"
+    parser = add_command(
+        commands,
+        "watch",
+        "prices kept fresh in the background, until Ctrl-C",
+        "AAPL MSFT",
+        "positions.csv --interval 10",
     )
-    parser.add_argument("--once", action="store_true", help="print one table; so does a pipe without --json")
+    parser.add_argument("what", nargs="+", metavar="FILE|SYMBOL", help=WHAT_HELP)
+    parser.add_argument(
+        "--interval",
+        metavar="S",
+        type=number,
+        default=_INTERVAL,
+        help="seconds between updates (default 5, at least 1)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="print one table and end; so does a pipe without --json"
+    )
     add_mapping(parser)
     add_common(parser, strict=False)
     parser.set_defaults(run=run)
@@ -157,7 +171,7 @@ def _rows(symbols: Sequence[str], tickers: TickerService) -> list[WatchRow]:
     for symbol in symbols:
         quote = stored.get((symbol, "quote"))
         if not isinstance(quote, Quote):
-            rows.append(WatchRow(symbol=symbol, error="not cached, and no provider was asked"))
+            rows.append(WatchRow(symbol=symbol, error=NOT_ASKED))
             continue
         judgement, around = tickers.judged("quote", quote, now)
         usable = judgement.freshness > Freshness.NONE

@@ -6,19 +6,21 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quotewell.errors import QuotewellError, UsageError
+from quotewell.errors import UsageError
 from quotewell.views.cli.book import open_book
 from quotewell.views.cli.exits import FAILED, FINE, NOT_STRICT
 from quotewell.views.cli.options import (
     Namespace,
     Subparsers,
+    add_books,
     add_common,
     add_mapping,
     add_valuation,
     number,
     symbol,
 )
-from quotewell.views.cli.output import print_json
+from quotewell.views.cli.output import cannot_write, print_json
+from quotewell.views.cli.parser import add_command
 from quotewell.views.words import MINUS
 
 if TYPE_CHECKING:
@@ -33,18 +35,20 @@ _PICTURES = (".png", ".svg", ".pdf")
 
 def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("what-if", help="profit and loss if the market moves")
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="+",
-        help="brokers' exports, or tables symbol,quantity,…: one book",
+    parser = add_command(
+        commands,
+        "what-if",
+        "profit and loss if the market moves, time passes or volatilities shift",
+        "positions.csv --market=-30%,-10%,0,10%",
+        "positions.csv --shock AAPL=-20% --days 30 --vol +5",
+        "positions.csv --plot curve.png",
     )
+    add_books(parser)
     parser.add_argument(
         "--market",
         metavar="MOVE,…",
         type=_moves,
-        help="moves of the benchmark, like --market=-30%%,-10%%,0,10%%",
+        help="moves of the benchmark, like --market=-30%%,0,10%% (default from -20%% to 20%%)",
     )
     parser.add_argument(
         "--shock",
@@ -52,14 +56,20 @@ def add(commands: Subparsers) -> None:
         type=_shocks,
         action="extend",
         default=[],
-        help="its own move in place of beta times the market's, like AAPL=-20%%; may be repeated",
-    )
-    parser.add_argument("--days", metavar="N", type=number, default=0.0, help="calendar days that pass")
-    parser.add_argument(
-        "--vol", metavar="POINTS", type=number, default=0.0, help="shift of every volatility, like +5"
+        help="a move of its own instead of beta times the market's, like AAPL=-20%%; may be repeated",
     )
     parser.add_argument(
-        "--plot", metavar="PICTURE", type=_picture, help="draw the curve: a .png or .svg file"
+        "--days", metavar="N", type=number, default=0.0, help="calendar days that pass (default 0)"
+    )
+    parser.add_argument(
+        "--vol",
+        metavar="POINTS",
+        type=number,
+        default=0.0,
+        help="shift of every volatility in percentage points, like +5 (default 0)",
+    )
+    parser.add_argument(
+        "--plot", metavar="PICTURE", type=_picture, help="draw the curve to a .png, .svg or .pdf file"
     )
     add_mapping(parser)
     add_valuation(parser)
@@ -100,7 +110,7 @@ def _save(curve: WhatIfReport, path: Path) -> None:
     try:
         save(curve, path)
     except OSError as error:
-        raise QuotewellError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def _print(found: WhatIfReport, picture: Path | None) -> None:

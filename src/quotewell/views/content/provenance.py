@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from quotewell.outcomes import NOT_ASKED
 from quotewell.portfolio.snapshot import Snapshot
 from quotewell.records import (
     Dividend,
@@ -103,7 +104,7 @@ def _source(facet: Facet, reading: Reading[RecordT], at: float | None) -> Source
     if failure is not None:
         reason = printable(failure.reason)
     elif record is None:
-        reason = "not cached, and no provider was asked"
+        reason = NOT_ASKED
     return Source(
         symbol=reading.symbol,
         facet=facet,

@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from quotewell.errors import UsageError
+from quotewell.errors import UsageError, missing_extra
 
 __all__ = ["echarts_script"]
 
@@ -23,9 +23,12 @@ def echarts_script() -> str:
     try:
         folder = files("nicegui").joinpath("elements", "echart", "dist")
         return _inlined(folder)
-    except (ModuleNotFoundError, FileNotFoundError, ValueError) as error:
+    except ModuleNotFoundError as error:
+        raise missing_extra("an HTML report", error.name, "web") from error
+    except (FileNotFoundError, ValueError) as error:
         raise UsageError(
-            f"the charts of an HTML report cannot be had: {error}", hint="pip install 'quotewell[web]'"
+            f"the charts of an HTML report cannot be had: {error}",
+            hint="pip install --upgrade 'quotewell[web]'",
         ) from error
 
 

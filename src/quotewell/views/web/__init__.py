@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quotewell.errors import UsageError
+from quotewell.errors import missing_extra
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -30,5 +30,5 @@ def attach(app: FastAPI, tickers: TickerService, uploads: Uploads) -> None:
     try:
         from quotewell.views.web.attached import attach_page  # noqa: PLC0415  imports NiceGUI
     except ModuleNotFoundError as error:
-        raise UsageError(f"the page needs {error.name}", hint="pip install 'quotewell[web]'") from error
+        raise missing_extra("the page", error.name, "web") from error
     attach_page(app, tickers, uploads)

@@ -105,7 +105,7 @@ class BookView:
         """
         choice = msgspec.structs.replace(self.choice, **fields)
         if choice.day is not None and close_of(choice.day) > self.tickers.now():
-            raise UsageError(f"the close of {choice.day} is still to come")
+            raise UsageError(f"{choice.day}: that day's close is still to come")
         self.choice = choice
 
     def book(self, *, whole: bool = False) -> Portfolio:
@@ -152,7 +152,7 @@ class BookView:
             UsageError: A value of this kind cannot be one's own, or not be this.
         """
         if facet not in OWN:
-            raise UsageError(f"a {facet} cannot be one's own")
+            raise UsageError(f"a {facet} cannot be overridden; price, beta and dividend yield can")
         if value is None:
             self.overrides.pop((symbol, facet), None)
             return
