@@ -90,7 +90,7 @@ def test_too_many_or_none_at_all_are_refused(api: Api, symbols: str) -> None:
 def test_explain_is_what_the_command_prints(api: Api) -> None:
     document = api.get("/tickers/AAPL/explain").json()
     assert list(document) == list(Explanation.__struct_fields__)
-    assert list(document["facets"]) == ["quote", "profile", "risk", "dividend", "history"]
+    assert list(document["facets"]) == ["quote", "profile", "risk", "dividend", "payouts", "history"]
     assert document["facets"]["risk"]["values"]["benchmark"] == "^GSPC"
 
 

@@ -209,12 +209,18 @@ class Readers:
         found: list[Record] = []
         for symbol, facet in needs:
             record = tables(facet).get(symbol)
+            if record is None and facet == "payouts":
+                record = self._unpaid_at_hand(tables("dividend").get(symbol))
             if record is None or monotonic >= record.fresh_until:
                 return None
             found.append(record)
         for record in found:
             record.hits += 1
         return found
+
+    def _unpaid_at_hand(self, dividend: Record | None) -> Record | None:
+        """The dividends of who pays none, which are in no level."""
+        return None if dividend is None or self._pays(dividend) else _none_paid(dividend)
 
     def judged(self, facet: str, record: Record, now: float) -> tuple[Judgement, Sessions | None]:
         """How usable `record` is at `now`, and the sessions of its exchange then; None where none applies."""
@@ -348,10 +354,17 @@ def _unpaid(reading: Reading[Record]) -> Reading[Record]:
     known = reading.record
     if known is None or not reading.usable:
         return Reading(reading.symbol, None, Freshness.NONE, "", reading.failure)
-    none_paid = Payouts(
-        symbol=known.symbol, source=known.source, as_of=known.as_of, fetched_at=known.fetched_at
+    return Reading(known.symbol, _none_paid(known), reading.freshness, reading.level)
+
+
+def _none_paid(known: Record) -> Payouts:
+    return Payouts(
+        symbol=known.symbol,
+        source=known.source,
+        as_of=known.as_of,
+        fetched_at=known.fetched_at,
+        fresh_until=known.fresh_until,
     )
-    return Reading(known.symbol, none_paid, reading.freshness, reading.level)
 
 
 class _Cached:

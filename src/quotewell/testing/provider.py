@@ -10,7 +10,18 @@ from quotewell.calendars import close_of
 from quotewell.endpoints import Call, Endpoint, Fetched, Lane, Limit
 from quotewell.errors import ProviderError
 from quotewell.protocols import Clock
-from quotewell.records import Closes, Dividend, FailureKind, History, Need, Profile, Quote, Record
+from quotewell.records import (
+    Closes,
+    Dividend,
+    DividendEvent,
+    FailureKind,
+    History,
+    Need,
+    Payouts,
+    Profile,
+    Quote,
+    Record,
+)
 
 __all__ = ["FakeProvider"]
 
@@ -38,10 +49,12 @@ class FakeProvider:
         self.name = name
         self.endpoints = (
             Endpoint(name, "quote", frozenset(("quote", "profile", "dividend")), 50),
-            Endpoint(name, "history", frozenset(("history",)), 20),
+            Endpoint(name, "history", frozenset(("history", "payouts")), 20),
         )
         self.prices = dict(prices or {})
         self.histories = dict(closes or {})
+        self.payouts: dict[str, tuple[DividendEvent, ...]] = {}
+        """Dividends by symbol; of any other that has a price there are none."""
         self.stated_betas: dict[str, float] = {}
         """Betas that the provider states in its profiles."""
         self.omitted: set[str] = set()
@@ -118,6 +131,9 @@ class FakeProvider:
             yield (symbol, "quote"), quote
             yield (symbol, "profile"), profile
             yield (symbol, "dividend"), dividend
+        if endpoint == "history" and symbol in self.prices:
+            events = self.payouts.get(symbol, ())
+            yield (symbol, "payouts"), Payouts(symbol=symbol, source=self.name, fetched_at=now, events=events)
         if endpoint == "history" and symbol in self.histories:
             closes[symbol] = series = self._series(symbol, now)
             yield (
