@@ -94,6 +94,36 @@ def test_spellings_of_brokers_and_people_become_yahoos(text: str, canonical: str
     assert normalise(canonical) == canonical
 
 
+@pytest.mark.parametrize(
+    ("form", "canonical"),
+    [
+        ("A{0}.{0}XYZ", "A{0}.{0}XYZ"),
+        ("^{0}.{0}XYZ", "^{0}.{0}XYZ"),
+        ("A{0}=F", "A{0}=F"),
+        ("{0}XYZ/USD", "{0}XYZ-USD"),
+        ("{0}XYZ/B", "{0}XYZ-B"),
+        ("{0}XYZ  B", "{0}XYZ-B"),
+    ],
+)
+def test_every_letter_and_digit_may_stand_in_every_form(form: str, canonical: str) -> None:
+    for character in string.ascii_uppercase + string.digits:
+        assert normalise(form.format(character)) == canonical.format(character)
+
+
+@pytest.mark.parametrize(
+    ("form", "canonical", "shortest", "longest"),
+    [("{}=F", "{}=F", 1, 12), ("{}/USD", "{}-USD", 2, 10), ("{}/B", "{}-B", 1, 6)],
+)
+def test_what_stands_before_a_sign_has_a_greatest_length(
+    form: str, canonical: str, shortest: int, longest: int
+) -> None:
+    for length in (shortest, longest):
+        assert normalise(form.format("Q" * length)) == canonical.format("Q" * length)
+    for length in (shortest - 1, longest + 1):
+        with pytest.raises(SymbolError):
+            normalise(form.format("Q" * length))
+
+
 NEITHER_CLASS_NOR_OPTION = "contains a space, but is neither a share class (BRK B) nor an option"
 NO_DATE_OR_STRIKE = "is written like an option, but its date does not exist or its strike is no option's"
 NO_FORM = "has not the form of any symbol"
