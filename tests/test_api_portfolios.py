@@ -224,7 +224,17 @@ def test_where_several_processes_answer_nothing_is_handed_over() -> None:
     with serving(keeps=False) as api:
         upload = api.uploads.add([("book.csv", BOOK)])
         assert api.get(f"/portfolios/{upload.key}/summary").status_code == 200
-        assert api.post("/portfolios", files={"file": ("book.csv", BOOK)}).status_code == 405
-        assert api.client.delete(f"{PREFIX}/portfolios/{upload.key}").status_code == 405
-        assert api.post("/prefetch", json={"symbols": ["AAPL"]}).status_code == 404
+        for answer in (
+            api.post("/portfolios", files={"file": ("book.csv", BOOK)}),
+            api.client.delete(f"{PREFIX}/portfolios/{upload.key}"),
+            api.post("/prefetch", json={"symbols": ["AAPL"]}),
+            api.get("/jobs"),
+            api.get("/jobs/1/events"),
+            api.client.get("/"),
+        ):
+            problem = answer.json()
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert (problem["status"], problem["kind"]) == (501, "workers")
+            assert "several workers" in problem["detail"]
+            assert "quotewell serve" in problem["hint"]
         assert "/api/v1/prefetch" not in api.get("/openapi.json").json()["paths"]

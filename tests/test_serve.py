@@ -124,7 +124,12 @@ def test_several_workers_answer_the_api_alone_with_the_same_book(tmp_path: Path,
             (listed,) = server.get("/api/v1/portfolios").json()["portfolios"]
             keys.add(listed["key"])
         assert len(keys) == 1
-        assert server.get("/api/v1/jobs").status_code == 404
+        refused = server.get("/api/v1/jobs")
+        assert (refused.status_code, refused.headers["content-type"]) == (501, "application/problem+json")
+        for _ in range(6):  # whoever answers
+            told = server.get("/metrics").text
+            assert len(set(re.findall(r'worker="(\d+)"', told))) == 2
+            assert "quotewell_workers 2.0" in told
         code, errors = server.end()
         assert (code, errors) == (0, "")
 

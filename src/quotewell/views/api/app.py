@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -23,9 +24,11 @@ from quotewell.views.api.gate import LOOPBACK, Gate
 from quotewell.views.api.health_routes import health_routes
 from quotewell.views.api.hot import HotTickers
 from quotewell.views.api.job_routes import job_routes
+from quotewell.views.api.metrics import peers_of
 from quotewell.views.api.observing import LoggedRequest, Observing
 from quotewell.views.api.portfolio_routes import portfolio_routes
 from quotewell.views.api.problems import details_of
+from quotewell.views.api.refused_routes import refused_routes
 from quotewell.views.api.schemas import describe
 from quotewell.views.api.ticker_routes import ticker_routes
 from quotewell.views.uploads import Uploads
@@ -42,6 +45,7 @@ def create_app(
     token: str | None = None,
     hosts: Collection[str] | None = LOOPBACK,
     keeps: bool = True,
+    peers: Path | None = None,
     refresher: Refresher | None = None,
     log: Callable[[LoggedRequest], None] | None = None,
 ) -> FastAPI:
@@ -54,10 +58,12 @@ def create_app(
         hosts: The names in `Host` that are accepted; None for any.
         keeps: Whether clients may hand over books and start jobs: not where several processes answer, of
             which only one would know of them.
+        peers: The folder in which these processes find each other, for their metrics; None without others.
         refresher: What keeps values fresh, for the metrics.
         log: Told of every request.
     """
     context = Context(tickers, uploads, refresher, None if keeps else str(os.getpid()))
+    others = None if peers is None else peers_of(context, peers)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -65,6 +71,8 @@ def create_app(
         try:
             yield
         finally:
+            if others is not None:
+                others.close()
             context.close()
 
     app = FastAPI(
@@ -81,9 +89,8 @@ def create_app(
     app.include_router(cache_routes(context))
     app.include_router(portfolio_routes(context, keeps=keeps))
     app.include_router(analysis_routes(context))
-    if keeps:
-        app.include_router(job_routes(context))
-    app.include_router(health_routes(context))
+    app.include_router(job_routes(context) if keeps else refused_routes())
+    app.include_router(health_routes(context, others))
     for kind in (QuotewellError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _problem)
     describe(app, needs_token=token is not None)

@@ -10,14 +10,15 @@ from quotewell.views.api.answers import document
 from quotewell.views.api.context import Context
 from quotewell.views.api.documents import Health, Ready
 from quotewell.views.api.metrics import CONTENT_TYPE, exposition
+from quotewell.views.api.peers import Peers
 from quotewell.views.api.schemas import answers
 from quotewell.views.words import iso
 
 __all__ = ["health_routes"]
 
 
-def health_routes(context: Context) -> APIRouter:
-    """The routes, over the parts of one application."""
+def health_routes(context: Context, peers: Peers | None) -> APIRouter:
+    """The routes, over the parts of one application, and the processes that answer the same."""
     routes = APIRouter(tags=["health"])
     run = context.work.run
 
@@ -51,7 +52,7 @@ def health_routes(context: Context) -> APIRouter:
     )
     async def metrics() -> Response:
         headers = {"cache-control": "no-store"}
-        return Response(await run(lambda: exposition(context)), 200, headers, CONTENT_TYPE)
+        return Response(await run(lambda: exposition(context, peers)), 200, headers, CONTENT_TYPE)
 
     return routes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -21,8 +22,9 @@ from quotewell.records import FACETS
 from quotewell.service import TickerService
 from quotewell.views.api.context import Context
 from quotewell.views.api.latencies import BUCKETS
+from quotewell.views.api.peers import Peers
 
-__all__ = ["CONTENT_TYPE", "exposition"]
+__all__ = ["CONTENT_TYPE", "exposition", "peers_of"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,38 +42,53 @@ _MOST_AGED = 20_000
 """Records of a facet whose ages are looked at, the first ones: the others are much the same."""
 
 
-def exposition(context: Context) -> bytes:
-    """All metrics as text; takes as long as a look at the persistent level."""
+def exposition(context: Context, peers: Peers | None = None) -> bytes:
+    """All metrics as text; takes as long as a look at the persistent level.
+
+    Args:
+        context: Of this process.
+        peers: The processes that answer the same; None where there are none.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(context))
+    registry.register(_Collector(_own(context) if peers is None else peers.all()))
     return generate_latest(registry)
 
 
+def peers_of(context: Context, folder: Path) -> Peers:
+    """This process among those that have their sockets in a folder."""
+    return Peers(folder, context.worker or "", lambda: _own(context))
+
+
 class _Collector(Collector):
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
-    def collect(self) -> Iterator[Metric]:
-        worker = self._context.worker
-        for metric in self._all():
-            if worker is not None:
-                # Whoever answers the next scrape counts by itself: its series are not continued by another's.
-                metric.samples = [
-                    sample._replace(labels={**sample.labels, "worker": worker}) for sample in metric.samples
-                ]
-            yield metric
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
 
-    def _all(self) -> Iterator[Metric]:
-        tickers = self._context.tickers
-        yield InfoMetricFamily("quotewell_build", "Which version answers.", {"version": __version__})
-        yield from _cache(tickers)
-        yield from _ages(tickers)
-        yield from _providers(tickers)
-        yield from _refresher(self._context)
-        yield from _requests(self._context)
+
+def _own(context: Context) -> Iterator[Metric]:
+    """This process' metrics, labelled where there are others: its series are continued by nobody else's."""
+    for metric in _unlabelled(context):
+        if context.worker is not None:
+            metric.samples = [
+                sample._replace(labels={**sample.labels, "worker": context.worker})
+                for sample in metric.samples
+            ]
+        yield metric
+
+
+def _unlabelled(context: Context) -> Iterator[Metric]:
+    tickers = context.tickers
+    yield InfoMetricFamily("quotewell_build", "Which version answers.", {"version": __version__})
+    yield from _cache(tickers)
+    yield from _ages(tickers)
+    yield from _providers(tickers)
+    yield from _refresher(context)
+    yield from _requests(context)
 
 
 def _cache(tickers: TickerService) -> Iterator[Metric]:

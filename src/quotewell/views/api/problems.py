@@ -45,6 +45,7 @@ _KIND_OF_STATUS = {
     413: "too_large",
     421: "host",
     422: "usage",
+    501: "workers",
 }
 
 

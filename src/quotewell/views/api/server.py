@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.supervisors import Multiprocess
 
+from quotewell.clock import SystemClock
 from quotewell.errors import QuotewellError
 from quotewell.portfolio.importers import read_files
 from quotewell.refresh import Refresher
@@ -24,6 +26,7 @@ from quotewell.views.api.app import create_app
 from quotewell.views.api.gate import LOOPBACK
 from quotewell.views.api.logs import log_as_json
 from quotewell.views.api.observing import json_lines
+from quotewell.views.api.workers import Workers
 from quotewell.views.uploads import Uploads
 from quotewell.wiring import connect
 
@@ -51,6 +54,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     is_loopback: bool = True
     """Whether only this machine can ask."""
     workers: int = 1
+    peers: str | None = None
+    """The folder in which several workers find each other; None where there is one."""
     page: bool = True
     """Whether the page is served, where it is installed."""
     json_log: bool = False
@@ -83,7 +88,7 @@ def run(serving: Serving, listening: socket.socket) -> None:
     """Answer until the process is told to end (SIGINT, SIGTERM); requests under way are answered first.
 
     Raises:
-        QuotewellError: A file cannot be read, or a setting is wrong.
+        QuotewellError: A file cannot be read, a setting is wrong, or workers end as soon as they have begun.
     """
     if serving.workers == 1:
         with _opened(serving) as app:
@@ -92,8 +97,11 @@ def run(serving: Serving, listening: socket.socket) -> None:
     with connect(load_settings(serving.settings)) as tickers:
         # What cannot be opened or read is told once, here, not by each worker again and again.
         _keep_book(serving, Uploads(tickers))
-    factory = functools.partial(_worker, serving)
-    Multiprocess(_config(factory, factory=True, workers=serving.workers), [listening]).run()
+    with tempfile.TemporaryDirectory(prefix="quotewell-") as folder:
+        peers = folder if hasattr(socket, "AF_UNIX") else None
+        factory = functools.partial(_worker, msgspec.structs.replace(serving, peers=peers))
+        config = _config(factory, factory=True, workers=serving.workers)
+        Workers(config, [listening], SystemClock()).run()
 
 
 def _config(app: Any, **more: Any) -> uvicorn.Config:
@@ -126,6 +134,7 @@ def _opened(serving: Serving) -> Iterator[ASGIApp]:
             token=serving.token,
             hosts=LOOPBACK if serving.is_loopback else None,
             keeps=serving.workers == 1,
+            peers=None if serving.peers is None else Path(serving.peers),
             refresher=refresher,
             log=json_lines() if serving.json_log else None,
         )
@@ -158,4 +167,8 @@ class _Worker:
 
 
 def _worker(serving: Serving) -> ASGIApp:
-    return _Worker(serving)
+    try:
+        return _Worker(serving)
+    except QuotewellError as error:
+        # All was well when the parent looked: perhaps it will be again.
+        raise SystemExit(f"quotewell: worker {os.getpid()}: {error}") from error
