@@ -90,7 +90,7 @@ def test_moves_are_written_in_many_ways(cli: CommandLine, book: str) -> None:
         (["--shock", "AAPL=x%"], "'x' is not a number"),
         (["--shock", "AAPL=1%,AAPL=2%"], "--shock gives one symbol two moves"),
         (["--shock", "MSFT=-1%"], "no position moves with MSFT"),
-        (["--days", "-1"], "-1 days: time only passes"),
+        (["--days", "-1"], "-1 days: the number of days has to be 0 or more"),
         (["--days", "inf"], "'inf' is not a number"),
         (["--plot", "curve.txt"], "'curve.txt' ends in none of .png, .svg, .pdf"),
     ],
