@@ -270,8 +270,8 @@ def test_market_data_without_instant_and_basis_are_refused() -> None:
     ("row", "message"),
     [
         ({"facet": "history"}, "facet 'history'"),
-        ({"facet": "quote", "freshness": "old"}, "a freshness of 'old'"),
-        ({"facet": "quote", "chosen": False}, "0 prices to value with"),
+        ({"facet": "quote", "freshness": "old"}, "unknown freshness 'old'"),
+        ({"facet": "quote", "chosen": False}, "0 prices are chosen to value with"),
         ({"facet": "quote", "last": math.inf}, "last of the market data is infinite in row 2"),
         ({"facet": "risk", "beta": 1.0}, "AMZN: several readings of the facet risk"),
     ],

@@ -174,7 +174,7 @@ def test_a_result_type_that_cannot_be_resolved_is_told(tickers: TickerService) -
     def rating(symbol: str) -> Decimal:
         raise AssertionError("it is not called")
 
-    with pytest.raises(UsageError, match="its results' type is of no use: name 'Decimal' is not defined"):
+    with pytest.raises(UsageError, match="because of their type: name 'Decimal' is not defined"):
         rating("AAPL")
 
 

@@ -85,7 +85,7 @@ def test_wrong_usage_is_one_line_and_json_where_that_is_asked_for(
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("quotewell: ")
     assert ran.err.count("\n") == 1
-    assert "--help)" in ran.err
+    assert "--help" in ran.err
     error = cli(*arguments, "--json").json["error"]
     assert set(error) == {"kind", "message", "hint"}
     assert error["kind"] == "usage"

@@ -213,7 +213,7 @@ def test_a_row_with_an_unquoted_delimiter_in_it_is_rejected_and_not_misread() ->
         (row("AMZN", "X", "--", "$1.00", "--"), "AMZN: neither a quantity nor a value"),
         (row("", "A THING", "--", "--", "--"), "A THING: neither a quantity nor a value"),
         (row("AMZN", "PENDING ACTIVITY", "1", "", "NaN"), "value: 'NaN' is not a number"),
-        (row("Q" * 70, "X", "1", "$1.00", "$1.00"), "a symbol of 70 characters"),
+        (row("Q" * 70, "X", "1", "$1.00", "$1.00"), "a symbol of 70 characters, more than 64"),
         (row("Q" * 5001, "X", "1", "$1.00", "$1.00"), "a cell of 5,001 characters"),
         (
             row("ES=F", "FUTURE", "1", "$1.00", "--"),

@@ -251,8 +251,8 @@ class TestCloses:
         [
             ("date,close\n2025-01-13,234.4\n13.1.2025,1\n", "AAPL.csv:3: date '13.1.2025' is not of"),
             ("date,close\n2025-01-13,-1\n", "AAPL.csv:2: close '-1' is not positive"),
-            ("date,close\n", "AAPL.csv: no bars"),
-            ("", "AAPL.csv: no bars"),
+            ("date,close\n", "AAPL.csv: it has no bars"),
+            ("", "AAPL.csv: it has no bars"),
             ("date,adj_close\n2025-01-13,1\n", "AAPL.csv:1: the header has no column close"),
         ],
     )  # fmt: skip

@@ -206,7 +206,7 @@ def test_a_multiplier_that_the_symbol_contradicts_makes_the_row_unknown() -> Non
     assert [(p.kind, p.value) for p in file.positions] == [("option", 500.0)] * 2 + [("unknown", 50.0)]
     assert [row.reason for row in file.rejected] == [
         "an option with a multiplier of 10 is not supported, and the row has no value",
-        "a multiplier of 0",
+        "a multiplier of 0, which has to be above 0",
     ]
 
 

@@ -168,8 +168,8 @@ def test_page_and_json_go_together(cli: CommandLine) -> None:
     assert path.exists()
 
 
-def test_a_page_that_cannot_be_written_is_wrong_usage(cli: CommandLine) -> None:
+def test_a_page_that_cannot_be_written_is_a_failure(cli: CommandLine) -> None:
     book = cli.file("book.csv", "symbol,quantity,price\nAMZN,10,190\n")
     ran = cli("summary", book, "--offline", "--html", str(cli.folder / "no" / "report.html"))
-    assert ran.code == 2
+    assert ran.code == 1
     assert "cannot be written: No such file or directory" in ran.err

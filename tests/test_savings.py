@@ -252,7 +252,7 @@ class Step(NamedTuple):
 
 STEPS = {
     "many symbols a request": Step("60 prices", many_symbols_a_request),
-    "one answer, many facets": Step("price, name and yield of 60 tickers", one_answer_many_facets),
+    "one answer, many facets": Step("price, name and yield of 60 symbols", one_answer_many_facets),
     "betas from closes": Step("60 betas", betas_from_closes),
     "memory": Step(f"one price, {ASKS} times", memory),
     "the persistent cache": Step("price, name, yield and beta of 60, a minute later", persistent_cache),

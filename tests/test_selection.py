@@ -82,7 +82,9 @@ def test_one_underlying_with_all_its_legs(cli: CommandLine, book: str) -> None:
     assert ran.code == 0
     assert [line.split()[0] for line in ran.lines if "MSFT" in line] == ["MSFT"] * 3
     assert "AAPL" not in ran.out
-    assert "no such rows" in cli("position", book, "TSLA", "--offline").out
+    wrong = cli("position", book, "AAPM", "--offline")
+    assert wrong.code == 2
+    assert "no position moves with AAPM (did you mean AAPL? " in wrong.err
 
 
 @pytest.mark.parametrize("width", ["80", "120"])

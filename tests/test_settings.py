@@ -114,7 +114,7 @@ def test_a_config_file_sets_fields_of_every_type(tmp_path: Path) -> None:
             {"QUOTEWELL_SPEED": "1", "QUOTEWELL_COLOUR": "red"},
             "unknown setting: QUOTEWELL_COLOUR, QUOTEWELL_SPEED",
         ),
-        ({"yahoo_rate": "fast"}, {}, "yahoo_rate: 'fast' is not a number above 0"),
+        ({"yahoo_rate": "fast"}, {}, "yahoo_rate: 'fast' is not a number"),
         ({"yahoo_rate": 0}, {}, "yahoo_rate: '0' is not a number above 0"),
         ({"yahoo_burst": 0}, {}, "yahoo_burst: '0' is not a whole number of 1 or more"),
         ({"fmp_api_key": 5}, {}, "fmp_api_key: is not a text"),

@@ -266,5 +266,5 @@ def currency_code(text: str) -> str:
     """
     code = text.strip().upper()
     if len(code) != 3 or not (code.isascii() and code.isalpha()) or code in _MINOR_UNITS:
-        raise SymbolError(f"{text[:_SHOWN]!r} is no currency code", hint="a code of three letters, like EUR")
+        raise SymbolError(f"{text[:_SHOWN]!r} is no currency code like EUR", hint="give three letters")
     return code

@@ -77,7 +77,9 @@ class CallTable:
             return msgspec.msgpack.Decoder(self._result_type())
         except (NameError, TypeError) as error:
             hint = "annotate it with a type of the module's own level that msgspec knows"
-            raise UsageError(f"{self.name}: its results' type is of no use: {error}", hint=hint) from error
+            raise UsageError(
+                f"{self.name}: its results cannot be cached, because of their type: {error}", hint=hint
+            ) from error
 
     def needs(self, arguments: Arguments) -> list[Need]:
         """What a call wants to know.

@@ -179,7 +179,10 @@ def _check(
     if not all(map(math.isfinite, (*moves, *shocks.values(), days, volatility))):
         raise UsageError("market moves, shocks, days and volatility have to be finite numbers")
     if days < 0.0:
-        raise UsageError(f"{days:g} days: time only passes", hint="a report of the past: --as-of DATE")
+        raise UsageError(
+            f"{days:g} days: the number of days has to be 0 or more",
+            hint="a report of the past: --as-of DATE",
+        )
     held = {columns.underlyings[code] for code in columns.underlying[rows].tolist()}
     unknown = sorted(shocks.keys() - held)
     if unknown:

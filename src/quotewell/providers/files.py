@@ -151,7 +151,7 @@ class FilesProvider:
             raise FileNotFoundError(path)  # a symbol is no way out of the folder
         bars = {_day(row): _positive(row, "close") for row in _rows(path, ("date", "close"))}
         if not bars:
-            raise _unreadable(path.name, "no bars")
+            raise _unreadable(path.name, "it has no bars")
         dates = sorted(bars)
         return Closes(symbol=symbol, source=_NAME, dates=dates, closes=[bars[date] for date in dates])
 

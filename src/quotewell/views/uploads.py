@@ -74,9 +74,13 @@ class Uploads:
         size = sum(len(content) for _, content in files)
         names = ", ".join(_shown(name) for name, _ in files[:MOST_FILES])
         if not files or len(files) > MOST_FILES:
-            raise ImportFailed(names or "upload", f"{len(files)} files; a book is of 1 to {MOST_FILES}")
+            raise ImportFailed(
+                names or "upload", f"{len(files)} files", hint=f"a book is of 1 to {MOST_FILES}"
+            )
         if size > self._most_bytes:
-            raise ImportFailed(names, f"larger than {self._most_bytes // 2**20} MB together")
+            raise ImportFailed(
+                names, f"larger than {self._most_bytes // 2**20} MB together", hint="leave some out"
+            )
         file = merged([read_positions(content, _shown(name)) for name, content in files])
         upload = self._upload(file, secrets.token_urlsafe(_KEY_BYTES), size)
         with self._lock:

@@ -192,7 +192,7 @@ def _readings(table: Any) -> Iterator[tuple[str, Reading[Any], bool]]:
         facet = row["facet"]
         if facet not in _KNOWN or not row["symbol"]:
             raise UsageError(
-                f"market data of the facet {facet!r} and the symbol {row['symbol']!r}",
+                f"market data without a symbol, or of an unknown facet: {row['symbol']!r}, {facet!r}",
                 hint=f"the facet is one of {', '.join(sorted(_KNOWN))}",
             )
         yield facet, _reading(facet, row), chosen is not False
@@ -209,7 +209,7 @@ def _reading(facet: str, row: dict[str, Any]) -> Reading[Any]:
         return Reading(row["symbol"], None, Freshness.NONE, row["level"] or "")
     if said.upper() not in Freshness.__members__:
         raise UsageError(
-            f"{row['symbol']}: a freshness of {said!r}",
+            f"{row['symbol']}: unknown freshness {said!r}",
             hint=f"one of {_ABSENT}, {', '.join(one.name.lower() for one in Freshness)}",
         )
     return Reading(row["symbol"], kind(**fields), Freshness[said.upper()], row["level"] or "")
@@ -219,7 +219,7 @@ def _candidates(found: list[tuple[Reading[Quote], bool]]) -> Candidates:
     chosen = [reading for reading, is_chosen in found if is_chosen]
     if len(chosen) != 1:
         raise UsageError(
-            f"{found[0][0].symbol}: {len(chosen)} prices to value with",
+            f"{found[0][0].symbol}: {len(chosen)} prices are chosen to value with, in place of one",
             hint="mark all others with chosen = false",
         )
     valued = [reading for reading, _ in found if reading.record is not None]

@@ -28,7 +28,7 @@ from quotewell.portfolio.arrow.tables import (
 from quotewell.portfolio.columns import KINDS, OPTION, PENDING
 from quotewell.portfolio.holdings import Holdings, encoded, floats
 from quotewell.portfolio.importers.instruments import Reported, position_of
-from quotewell.portfolio.importers.outcome import ImportedFile, RejectedRow, RowError
+from quotewell.portfolio.importers.outcome import PENDING_WITHOUT_AMOUNT, ImportedFile, RejectedRow, RowError
 from quotewell.portfolio.needs import Entry
 from quotewell.portfolio.positions import OptionPosition, PendingActivity, Position
 from quotewell.symbols import parse_option
@@ -162,7 +162,7 @@ def _entry(row: dict[str, Any]) -> Entry:
             raise RowError(f"{name}: {row[name]} is not a finite number")
     if row["kind"] == "pending":
         if row["value"] is None:
-            raise RowError("pending activity without an amount")
+            raise RowError(PENDING_WITHOUT_AMOUNT)
         return PendingActivity(
             description=row["description"] or row["symbol"] or "",
             value=row["value"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from quotewell.portfolio.importers.columns import Columns, key
+from quotewell.portfolio.importers.columns import Columns, key, too_many_cells
 from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.flex import position_of_class
 from quotewell.portfolio.importers.outcome import ImportedFile, RowError
@@ -112,7 +112,7 @@ def _position(columns: Columns, row: Row, listed: Mapping[str, str], account: st
         return None  # lots repeat their summary
     # Each row is as long as its header, or, in a workbook, shorter by the blank cells at its end.
     if len(row.cells) > len(columns.header.cells):
-        raise RowError(f"{len(row.cells)} cells under {len(columns.header.cells)} headings")
+        raise too_many_cells(row, len(columns.header.cells))
     category = columns.text(row, "asset").lower()
     asset = next((code for word, code in _CLASSES if word in category), category.upper())
     symbol = columns.text(row, "symbol")

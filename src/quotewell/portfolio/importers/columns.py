@@ -11,7 +11,7 @@ from quotewell.portfolio.importers.amounts import AmountError, parse_amount
 from quotewell.portfolio.importers.outcome import RowError
 from quotewell.portfolio.importers.table import Row
 
-__all__ = ["Columns", "find_columns", "key", "lists_transactions"]
+__all__ = ["Columns", "find_columns", "key", "lists_transactions", "too_many_cells"]
 
 _OF_TRANSACTIONS = frozenset(
     ("action", "activity type", "run date", "trans code", "transaction type", "transactiontype")
@@ -66,7 +66,7 @@ class Columns(msgspec.Struct, frozen=True):
             return
         last = max(index for index, heading in enumerate(headings) if heading.strip())
         if any(cell.strip() for cell in row.cells[last + 1 :]):
-            raise RowError(f"{len(row.cells)} cells under {last + 1} headings")
+            raise too_many_cells(row, last + 1)
 
     def repeats_header(self, row: Row) -> bool:
         """Whether the row is the header once more, as before each account's rows."""
@@ -108,3 +108,8 @@ def find_columns(
         if all(field in index for field in required):
             return Columns(row, index)
     return None
+
+
+def too_many_cells(row: Row, headings: int) -> RowError:
+    """Why a row that is longer than its header is rejected: what stands under which heading is unknown."""
+    return RowError(f"{len(row.cells)} cells under {headings} headings")

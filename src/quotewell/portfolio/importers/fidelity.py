@@ -9,7 +9,7 @@ from itertools import takewhile
 from quotewell.portfolio.importers.columns import Columns, find_columns, key
 from quotewell.portfolio.importers.dates import as_of_in_text
 from quotewell.portfolio.importers.instruments import position_of
-from quotewell.portfolio.importers.outcome import ImportedFile, RowError
+from quotewell.portfolio.importers.outcome import PENDING_WITHOUT_AMOUNT, ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import cost_of, dated, keeps_total, read_rows, reported
 from quotewell.portfolio.positions import PendingActivity, Position
@@ -83,7 +83,7 @@ def _pending(columns: Columns, row: Row) -> PendingActivity:
         shifted = Columns(columns.header, {"value": columns.index["value"] - 1})
         amount = shifted.amount(row, "value")
     if amount is None:
-        raise RowError("pending activity without an amount")
+        raise RowError(PENDING_WITHOUT_AMOUNT)
     return PendingActivity(
         description=columns.text(row, "description") or columns.text(row, "symbol"),
         value=amount,

@@ -192,7 +192,7 @@ def position_of_class(
 
 def _option(said: Reported, contract: Option, multiplier: float | None) -> Position:
     if multiplier is not None and multiplier <= 0.0:
-        raise RowError(f"a multiplier of {multiplier:g}")
+        raise RowError(f"a multiplier of {multiplier:g}, which has to be above 0")
     standard = contract.multiplier
     if standard is not None and multiplier not in (None, standard) and not _is_worth(said, standard):
         # Its symbol says that it is standard, its value that it is not: what it delivers is anybody's guess.

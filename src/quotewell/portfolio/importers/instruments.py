@@ -99,14 +99,14 @@ def position_of(row: Reported, kind: str = "", contract: Option | None = None) -
 
 def _security(text: str, row: Reported) -> Position:
     if len(text) > _LONGEST_SYMBOL:
-        raise RowError(f"a symbol of {len(text):,} characters")
+        raise RowError(f"a symbol of {len(text):,} characters, more than {_LONGEST_SYMBOL}")
     try:
         symbol = normalise(text)
         reason = _NO_HOLDING.get(kind(symbol))
     except SymbolError as error:
         symbol, reason = text or row["description"].strip(), str(error)
     if symbol.endswith("**"):
-        reason = f"{symbol} is no ticker, and its price is not that of a money market"
+        reason = f"{symbol} is no symbol, and its price is not that of a money market"
     if reason is None:
         return StockPosition(symbol=symbol, **row)
     if row["value"] is None or not symbol:

@@ -10,7 +10,10 @@ from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.positions import PendingActivity, Position
 from quotewell.portfolio.problems import Problem
 
-__all__ = ["ImportedFile", "RejectedRow", "RowError"]
+__all__ = ["PENDING_WITHOUT_AMOUNT", "ImportedFile", "RejectedRow", "RowError"]
+
+PENDING_WITHOUT_AMOUNT = "pending activity without an amount"
+"""Why such a row is rejected, whosever file it is in."""
 
 
 class RowError(ValueError):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from quotewell.portfolio.export import DERIVED, unguarded
 from quotewell.portfolio.importers.columns import Columns, find_columns, key, lists_transactions
 from quotewell.portfolio.importers.instruments import Reported, position_of
-from quotewell.portfolio.importers.outcome import ImportedFile, RowError
+from quotewell.portfolio.importers.outcome import PENDING_WITHOUT_AMOUNT, ImportedFile, RowError
 from quotewell.portfolio.importers.table import Row
 from quotewell.portfolio.importers.tables import is_total
 from quotewell.portfolio.positions import OptionPosition, PendingActivity, Position
@@ -100,7 +100,7 @@ def _entry(columns: Columns, row: Row, delimiter: str) -> Position | PendingActi
     kind = columns.text(row, "kind").lower()
     if kind == "pending":
         if reported["value"] is None:
-            raise RowError("pending activity without an amount")
+            raise RowError(PENDING_WITHOUT_AMOUNT)
         entry: Position | PendingActivity = PendingActivity(
             description=reported["description"] or unguarded(reported["raw_symbol"]),
             value=reported["value"],

@@ -74,7 +74,9 @@ class Gate:
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         host = headers.get(b"host", b"")
         if self._hosts is not None and _name(host) not in self._hosts:
-            return problem(421, "this server is not called that", hint="ask for localhost or 127.0.0.1")
+            return problem(
+                421, "this server does not answer to that host name", hint="ask for localhost or 127.0.0.1"
+            )
         if scope["path"] == _UNGUARDED:
             return None
         if self._token is not None and not self._carries_token(headers.get(b"authorization", b"")):
@@ -87,9 +89,7 @@ class Gate:
                 return problem(403, "pages of other sites may change nothing here")
             length = headers.get(b"content-length", b"0")
             if not length.isdigit() or int(length[:20]) > _most(scope["path"]):
-                return problem(
-                    413, f"more than {_most(scope['path']):,} bytes", headers={"connection": "close"}
-                )
+                return problem(413, _too_large(_most(scope["path"])), headers={"connection": "close"})
         return None
 
     def _carries_token(self, authorization: bytes) -> bool:
@@ -131,6 +131,10 @@ def _most(path: str) -> int:
     return MOST_SENT if path.startswith(_API) and path != _UPLOAD else _UPLOADED
 
 
+def _too_large(most: int) -> str:
+    return f"the body has more than {most:,} bytes"
+
+
 def _bounded(receive: Receive, most: int) -> Receive:
     """`receive`, until more than `most` bytes have come: a body may come in pieces and name no length."""
     received = 0
@@ -140,7 +144,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > most:
-            raise HTTPException(413, f"more than {most:,} bytes", {"connection": "close"})
+            raise HTTPException(413, _too_large(most), {"connection": "close"})
         return message
 
     return bounded

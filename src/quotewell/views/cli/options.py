@@ -210,7 +210,7 @@ def _currency(text: str) -> str:
     try:
         return currency_code(text)
     except SymbolError as error:
-        raise argparse.ArgumentTypeError(f"{error}, like EUR") from error
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _rate(text: str) -> tuple[str, float]:
