@@ -50,6 +50,8 @@ from quotewell.symbols import (
         ("CEZ.PR", "CEZ.PR"),
         ("BAC/PRL", "BAC-PL"),
         ("BAC PRL", "BAC-PL"),
+        ("BAC PR L", "BAC-PL"),
+        ("BAC/PR/L", "BAC-PL"),
         ("JPM.PR.D", "JPM-PD"),
         ("TY PR", "TY-P"),
         ("BCE.PR.A.TO", "BCE-PA.TO"),
