@@ -14,7 +14,7 @@ from importlib.resources import as_file
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from page_under_test import LISTED, SCREENSHOTS, Served
 from quotewell import demo
@@ -42,6 +42,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        expect.set_options(timeout=_TIMEOUT)
         launched = playwright.chromium.launch(executable_path=path, args=arguments)
         yield launched
         launched.close()

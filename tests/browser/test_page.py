@@ -173,11 +173,14 @@ def test_how_far_the_prefetch_is(page: Page, served: Served) -> None:
         zone.set_input_files(table("symbol,quantity\nZZHELD,10\n"))  # type: ignore[arg-type]
         expect(page.get_by_role("progressbar")).to_have_accessible_name("Prefetch")
         expect(page.locator(".progress")).to_contain_text("of 1 ticker")
+        expect(page.get_by_role("heading", level=1, name="mine.csv")).to_be_visible()
+        expect(page.locator(".waiting")).to_be_visible()
     finally:
         held.release()
         served.market.clear_faults()
     expect(page.locator(".key .figure").first).to_have_text(re.compile(r"\d"))
     expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(page.locator(".waiting")).to_be_hidden()
 
 
 def test_a_source_that_failed_is_tried_again(page: Page, served: Served) -> None:

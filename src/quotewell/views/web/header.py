@@ -68,6 +68,13 @@ class Header:
         for part in self._parts:
             part.visible = False
 
+    def begin(self, view: BookView) -> None:
+        """Say what book is on its way."""
+        self._title.visible = True
+        self._name.set_text(printable(PurePath(view.file.path).name))
+        self._about.set_text(count(view.file.rows, "row"))
+        self._files.visible = self._tools.visible = False
+
     def show(self, view: BookView, whole: Overview, shown: Overview, phase: Phase) -> None:
         """Say what is shown.
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
+from nicegui.element import Element
 
 from quotewell.errors import QuotewellError
 from quotewell.freshness import Phase
@@ -79,6 +80,7 @@ class Page:
         # NiceGUI has a `main` around all of it.
         with box("div", "content", id="figures", tabindex="-1"):
             self._empty = Empty(self.open_book)
+            self._waiting = _outline()
             self._content = box("div", "grid")
             with self._content:
                 self._figures = KeyFigures()
@@ -88,7 +90,7 @@ class Page:
                 self._positions = Positions()
         self._sources = Sources(self._retry, self._override)
         self._issues = IssueSheet()
-        self._content.visible = False
+        self._content.visible = self._waiting.visible = False
         if key is None:
             self._empty.show()
         else:
@@ -113,7 +115,13 @@ class Page:
             return
         self._empty.hide()
         ui.navigate.history.replace(f"/?book={quote(key)}")
-        await self._load()
+        self._whole = self._shown = None
+        self._header.begin(self._view)
+        self._content.visible, self._waiting.visible = False, True
+        try:
+            await self._load()
+        finally:
+            self._waiting.visible = False
 
     async def choose(self, **fields: Any) -> None:
         """Look at another account, underlying or day."""
@@ -146,9 +154,11 @@ class Page:
         if view is None:
             return
         self._progress.begin()
+        self._busy = True
         try:
             await self._told(lambda: asyncio.to_thread(view.prefetch, self._progress.tell))
         finally:
+            self._busy = False
             self._progress.end()
         await self._value()
 
@@ -239,3 +249,14 @@ class Page:
 
     def _failed(self, error: Exception) -> None:
         ui.notify(f"This did not work: {type(error).__name__}", type="negative")
+
+
+def _outline() -> Element:
+    """What stands in the place of figures that are still to come."""
+    outline = box("div", "grid waiting", aria_hidden="true")
+    with outline:
+        box("div", "panel")
+        with box("div", "pair"):
+            box("div", "panel tall")
+            box("div", "panel tall")
+    return outline
