@@ -269,7 +269,7 @@ def test_market_data_without_instant_and_basis_are_refused() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"facet": "history"}, "facet 'history'"),
+        ({"facet": "history"}, "unknown facet: 'AMZN', 'history'"),
         ({"facet": "quote", "freshness": "old"}, "unknown freshness 'old'"),
         ({"facet": "quote", "chosen": False}, "0 prices are chosen to value with"),
         ({"facet": "quote", "last": math.inf}, "last of the market data is infinite in row 2"),

@@ -187,7 +187,7 @@ def test_what_cannot_be_read_is_a_usage_error_that_tells_no_secret(tmp_path: Pat
         with pytest.raises(UsageError) as caught:
             Settings(cache_url=url).shared_url()
         assert "s3cret" not in str(caught.value) + caught.value.hint
-    with pytest.raises(UsageError, match="no such option"):
+    with pytest.raises(UsageError, match="unknown option"):
         ValkeyLevel("valkey://127.0.0.1:1/0?colour=blue", ManualClock())
     with pytest.raises(UsageError, match="cache_prefix"):
         ValkeyLevel("valkey://h", ManualClock(), prefix="a*")

@@ -69,7 +69,7 @@ class Fault:
         share: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if kind not in FAULTS:
+        if kind not in REPLY_FAULTS and kind not in ROW_FAULTS:
             raise ValueError(f"no fault {kind!r}; there are {', '.join(FAULTS)}")
         self.kind = kind
         self.endpoint = "crumb" if endpoint is None and kind in _CRUMB_FAULTS else endpoint
