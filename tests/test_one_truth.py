@@ -25,8 +25,11 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 FETCHING = {"curl_cffi", "http.client", "httpx", "requests", "socket", "urllib.request", "yfinance"}
 """What market data can be fetched with."""
-# A pair of sockets wakes the thread that listens to a shared cache; the API listens on one.
-MAY_FETCH = ("providers/", "testing/", "cache/postgres/push.py", "views/api/server.py")
+# A pair of sockets wakes the thread that listens to a shared cache; the API listens on one, and asks its other
+# workers on files that are sockets.
+MAY_FETCH = (
+    "providers/", "testing/", "cache/postgres/push.py", "views/api/server.py", "views/api/peers.py",
+)  # fmt: skip
 MAY_KNOW_PROVIDERS = ("providers/", "testing/", "wiring.py", "market.py", "service.py", "readers.py")
 DERIVED = {
     "beta", "beta_adjusted", "beta_adjusted_exposure", "delta", "exposure", "gamma", "market_exposure",
