@@ -25,8 +25,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 FETCHING = {"curl_cffi", "http.client", "httpx", "requests", "socket", "urllib.request", "yfinance"}
 """What market data can be fetched with."""
-# A pair of sockets wakes the thread that listens to a shared cache; the API listens on one, and asks its other
-# workers on files that are sockets.
+# A pair of sockets wakes the thread that listens to a shared cache; the API listens on one, and workers ask
+# each other.
 MAY_FETCH = (
     "providers/", "testing/", "cache/postgres/push.py", "views/api/server.py", "views/api/peers.py",
 )  # fmt: skip
