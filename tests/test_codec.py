@@ -168,3 +168,15 @@ def test_strings_of_few_values_are_kept_once() -> None:
 def test_rows_that_are_not_wanted_make_no_records() -> None:
     rows = [row[:-1] for row in row_writer(Fx)([Fx(symbol="A"), Fx(symbol="B", rate=2.0)], 1, "")]
     assert row_reader(Fx)(rows, {"B": "B"}) == {"B": Fx(symbol="B", rate=2.0)}
+
+
+@pytest.mark.parametrize("column", ["fetched_at", "as_of", "last"])
+@pytest.mark.parametrize("wrong", [b"", "1.0"])
+def test_what_is_no_number_is_damage(column: str, wrong: object) -> None:
+    """A byte flipped in a database file may turn a number into anything, also in a strict table."""
+    columns = value_columns(Quote)
+    row = dict.fromkeys(columns) | {"symbol": "A", "fetched_at": 1.0, "as_of": 1.0, "last": 1.0}
+    read = row_reader(Quote)
+    assert read([[row[name] for name in columns]], {"A": "A"})["A"].fetched_at == 1.0
+    with pytest.raises(msgspec.ValidationError, match="in the place of a number"):
+        read([[(row | {column: wrong})[name] for name in columns]], {"A": "A"})

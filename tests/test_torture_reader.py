@@ -17,7 +17,7 @@ LIMITS = ("-timeout=10", "-rss_limit_mb=1024", "-max_len=20000")
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(SECONDS + 240)
+@pytest.mark.timeout(SECONDS + 400)  # the longest of all, so that it begins first
 @pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None,
     reason="atheris is not installed: pip install 'quotewell[fuzz]', where it has a wheel",

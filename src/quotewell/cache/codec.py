@@ -68,6 +68,7 @@ _FEW_VALUES = frozenset(
 )
 """Columns in which so few values occur that each is kept once in memory."""
 _MOST_SHARED = 10_000
+_NUMBERS = frozenset({float, int, type(None)})
 
 
 def record_type(table: str) -> type[Record]:
@@ -159,6 +160,8 @@ def row_reader(
 ) -> RowReader:
     """A function that makes records of rows of `value_columns`.
 
+    What it makes raises `msgspec.ValidationError` where a text stands in the place of a number.
+
     Args:
         kind: What records.
         text: What texts become but for keys, which `wanted` maps.
@@ -187,7 +190,11 @@ def row_reader(
         "        if key is None:",
         "            continue",
         "        if fetched_at != same:",
+        "            if typed(fetched_at) not in numbers:",
+        "                raise wrong",
         "            same = fetched_at",
+        f"        if {' or '.join(f'typed({column}) not in numbers' for column in _told_by(kind))}:",
+        "            raise wrong",
         "        try:",
         f"            records[key] = kind({arguments})",
         "        except KeyError:",
@@ -208,10 +215,23 @@ def row_reader(
         "note": note,
         "known": {},
         "most": _MOST_SHARED,
+        "numbers": _NUMBERS,
+        "typed": type,  # which is the name of a column, too
+        "wrong": msgspec.ValidationError("a text or bytes in the place of a number"),
         "events_of": msgspec.json.Decoder(tuple[DividendEvent, ...]).decode,
     }
     function: RowReader = _compiled(lines, "read", names_used)
     return function
+
+
+def _told_by(kind: type[Record]) -> list[str]:
+    """Columns of numbers that are looked at in each row: a damaged file may have anything in them.
+
+    The time that freshness rests on and the first of the values; to look at all would take too long.
+    """
+    hints = typing.get_type_hints(kind)
+    first = next((column for column in value_columns(kind)[len(value_columns(Record)) :]), "as_of")
+    return list(dict.fromkeys(("as_of", *([first] if hints[first] == float | None else []))))
 
 
 def read_with_state(
