@@ -55,6 +55,8 @@ def run() -> NoReturn:
     A request to end (SIGTERM) unwinds the command, so that other processes need not wait for its leases.
     """
     signal.signal(signal.SIGTERM, _end)
+    # The others of numpy's threads would wait busily for work that a book does not have: a third of a report.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
