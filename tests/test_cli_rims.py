@@ -217,6 +217,8 @@ def test_a_cache_of_somebody_else_leaves_memory(cli: CommandLine) -> None:
     folder = cli.folder / "theirs"
     folder.mkdir(mode=0o700)
     path = cli.file("x.csv", BOOK)
+    # What is imported on the way is imported now: nobody may not be able to read it.
+    assert cli("summary", path, "--offline", "--as-of", "2025-05-08").code == 0
     os.chmod(folder, 0o000)  # noqa: PTH101  for whoever it belongs to as well
     cli.set("QUOTEWELL_CACHE_DIR", str(folder))
     for parent in cli.folder.parents[:3]:
