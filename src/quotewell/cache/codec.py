@@ -157,15 +157,16 @@ def row_reader(
     *,
     text: Conversion | None = None,
     note: Callable[[Record, Any], None] | None = None,
+    unsure: bool = False,
 ) -> RowReader:
     """A function that makes records of rows of `value_columns`.
-
-    What it makes raises `msgspec.ValidationError` where a text stands in the place of a number.
 
     Args:
         kind: What records.
         text: What texts become but for keys, which `wanted` maps.
         note: Called with a record and what stands in one more column, where that is not null.
+        unsure: Whether damage may have put anything into a row: then it raises `msgspec.ValidationError`
+            where a text stands in the place of a number.
     """
     columns = value_columns(kind)
     texts = _text_fields(kind) if text is not None else frozenset()
@@ -190,11 +191,11 @@ def row_reader(
         "        if key is None:",
         "            continue",
         "        if fetched_at != same:",
-        "            if typed(fetched_at) not in numbers:",
-        "                raise wrong",
         "            same = fetched_at",
-        f"        if {' or '.join(f'typed({column}) not in numbers' for column in _told_by(kind))}:",
-        "            raise wrong",
+        *(
+            f"        if typed({column}) not in numbers: raise wrong"
+            for column in (_told_by(kind) if unsure else ())
+        ),
         "        try:",
         f"            records[key] = kind({arguments})",
         "        except KeyError:",
@@ -225,13 +226,13 @@ def row_reader(
 
 
 def _told_by(kind: type[Record]) -> list[str]:
-    """Columns of numbers that are looked at in each row: a damaged file may have anything in them.
+    """Columns of numbers that are looked at in each row where anything may be in them.
 
-    The time that freshness rests on and the first of the values; to look at all would take too long.
+    The times that freshness rests on and the first of the values; to look at all would take too long.
     """
     hints = typing.get_type_hints(kind)
     first = next((column for column in value_columns(kind)[len(value_columns(Record)) :]), "as_of")
-    return list(dict.fromkeys(("as_of", *([first] if hints[first] == float | None else []))))
+    return list(dict.fromkeys(("fetched_at", "as_of", *([first] if hints[first] == float | None else []))))
 
 
 def read_with_state(
@@ -240,7 +241,7 @@ def read_with_state(
     """Records of rows that have `STATE_COLUMNS` behind `value_columns`."""
     width = len(value_columns(kind))
     found = list(rows)
-    records = row_reader(kind)((row[:width] for row in found), wanted)
+    records = row_reader(kind, unsure=True)((row[:width] for row in found), wanted)
     for row in found:
         record = records.get(row[0])
         if record is not None:

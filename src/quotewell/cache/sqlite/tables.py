@@ -127,7 +127,7 @@ def _table_sql(kind: type[Record], name: str) -> TableSql:
         read_some_with_state=f"select {columns}, {state} from {name} where {some}",
         read_noted=f"select {key}, {state} from {name} where {scope}{noted}",
         count_noted=f"select count(*) from {name} where {scope}{noted}",
-        read_row=row_reader(kind),
+        read_row=row_reader(kind, unsure=True),
         write_row=row_writer(kind),
         count_rows=f"select count(*) from {name} where {everything}",
         list_keys=f"select {key} from {name} where {everything}",
