@@ -230,9 +230,9 @@ def _told_by(kind: type[Record]) -> list[str]:
 
     The times that freshness rests on and the first of the values; to look at all would take too long.
     """
-    hints = typing.get_type_hints(kind)
-    first = next((column for column in value_columns(kind)[len(value_columns(Record)) :]), "as_of")
-    return list(dict.fromkeys(("fetched_at", "as_of", *([first] if hints[first] == float | None else []))))
+    first = value_columns(kind)[len(value_columns(Record))]
+    is_number = typing.get_type_hints(kind)[first] == float | None
+    return ["fetched_at", "as_of", *([first] if is_number else [])]
 
 
 def read_with_state(

@@ -81,14 +81,13 @@ def steps_of(later: Sequence[Columns]) -> list[Step]:
     there = set(FIRST)
     steps = []
     for added in later:
-        known, new = there & added.keys(), added.keys() - there
         steps.append(
             Step(
-                {facet: added[facet] for facet in added if facet in new},
-                {facet: added[facet] for facet in added if facet in known},
+                tables={facet: columns for facet, columns in added.items() if facet not in there},
+                columns={facet: columns for facet, columns in added.items() if facet in there},
             )
         )
-        there |= new
+        there |= added.keys()
     return steps
 
 

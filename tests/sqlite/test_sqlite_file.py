@@ -24,25 +24,6 @@ from quotewell.records import Quote
 from quotewell.testing import ManualClock
 from sqlite_files import NOW, SYMBOLS, fill, filled_file, overwrite_with_text, sqlite_error, works
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "quotewell" / "cache.db"
-
-
-@pytest.fixture
-def open_level(path: Path) -> Iterator[Callable[[], SqliteLevel]]:
-    opened: list[SqliteLevel] = []
-
-    def open_one() -> SqliteLevel:
-        opened.append(SqliteLevel(path, ManualClock(NOW), timeout=0.05))
-        return opened[-1]
-
-    yield open_one
-    for level in opened:
-        level.close()
-
-
 # ------------------------------------------------------------------------------- other people's files
 
 

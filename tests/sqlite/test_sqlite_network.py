@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +14,6 @@ from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.errors import CacheDegradedWarning
 from quotewell.testing import ManualClock
 from sqlite_files import NOW, filled_file, works
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "quotewell" / "cache.db"
-
-
-@pytest.fixture
-def open_level(path: Path) -> Iterator[Callable[[], SqliteLevel]]:
-    opened: list[SqliteLevel] = []
-
-    def open_one() -> SqliteLevel:
-        opened.append(SqliteLevel(path, ManualClock(NOW), timeout=0.05))
-        return opened[-1]
-
-    yield open_one
-    for level in opened:
-        level.close()
-
 
 MOUNTS = """\
 /dev/sda1 / ext4 rw 0 0

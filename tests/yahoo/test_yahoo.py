@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -17,29 +16,8 @@ from quotewell.protocols import Provider
 from quotewell.providers.yahoo import YahooProvider
 from quotewell.records import Closes, Dividend, Facet, Fx, Need, Payouts, Profile, Quote, Rate
 from quotewell.settings import Settings
-from quotewell.testing import ManualClock
-from quotewell.testing.simulator import Instrument, MarketSimulator
 from quotewell.testing.simulator.faults import REPLY_FAULTS, Reply
-from yahoo_setup import NOW, SPLIT, STOCKS, UNSEEN, Setup
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[MarketSimulator]:
-    clock = ManualClock(NOW)
-    listed: list[str | Instrument] = ["AAPL", "MSFT", "SPY", "VOD.L", "7203.T", SPLIT, UNSEEN, *STOCKS]
-    with MarketSimulator(symbols=listed, now=clock.now) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def setup(running: MarketSimulator) -> Iterator[Setup]:
-    running.clear_faults()
-    running.clear_log()
-    setup = Setup(running, ManualClock(NOW))
-    yield setup
-    setup.provider.close()
-    running.clear_faults()
-
+from yahoo_setup import NOW, SPLIT, STOCKS, Setup
 
 # --------------------------------------------------------------------------------------------- requests sent
 

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -18,25 +18,6 @@ from quotewell.cache.sqlite.level import SqliteLevel
 from quotewell.errors import CacheDegradedWarning, CacheError
 from quotewell.testing import ManualClock
 from sqlite_files import NOW, STAMP, SYMBOLS, fill, filled_file, overwrite_with_text, works
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "quotewell" / "cache.db"
-
-
-@pytest.fixture
-def open_level(path: Path) -> Iterator[Callable[[], SqliteLevel]]:
-    opened: list[SqliteLevel] = []
-
-    def open_one() -> SqliteLevel:
-        opened.append(SqliteLevel(path, ManualClock(NOW), timeout=0.05))
-        return opened[-1]
-
-    yield open_one
-    for level in opened:
-        level.close()
-
 
 # ---------------------------------------------------------------------------------------------- damage
 

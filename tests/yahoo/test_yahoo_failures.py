@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,28 +17,7 @@ from quotewell.errors import ProviderError
 from quotewell.providers.yahoo import YahooProvider
 from quotewell.records import Quote
 from quotewell.settings import Settings
-from quotewell.testing import ManualClock
-from quotewell.testing.simulator import Instrument, MarketSimulator
-from yahoo_setup import NOW, SPLIT, STOCKS, UNSEEN, Setup
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[MarketSimulator]:
-    clock = ManualClock(NOW)
-    listed: list[str | Instrument] = ["AAPL", "MSFT", "SPY", "VOD.L", "7203.T", SPLIT, UNSEEN, *STOCKS]
-    with MarketSimulator(symbols=listed, now=clock.now) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def setup(running: MarketSimulator) -> Iterator[Setup]:
-    running.clear_faults()
-    running.clear_log()
-    setup = Setup(running, ManualClock(NOW))
-    yield setup
-    setup.provider.close()
-    running.clear_faults()
-
+from yahoo_setup import NOW, STOCKS, Setup
 
 # ------------------------------------------------------------------------------------------------ rate limits
 
